@@ -1,0 +1,31 @@
+"""Every parameter of a run in one frozen record, with default, unit and source."""
+
+from dataclasses import asdict, dataclass
+
+MAX_INDEL_BP = 50  # longest insertion or deletion the pileup engine calls
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Parameters that can change calls; they travel as one value and enter the VCF header.
+
+    "GATK" names the option of HaplotypeCaller that means the same; its default is ours unless the comment says why not.
+    """
+
+    engine: str = "pileup"
+    sample_ploidy: int = 2  # GATK --sample-ploidy
+    min_mapping_quality: int = 20  # phred; GATK --minimum-mapping-quality
+    min_base_quality: int = 10  # phred; GATK --min-base-quality-score
+    max_reads_per_alignment_start: int = 50  # GATK --max-reads-per-alignment-start; 0 = no limit
+    correct_overlapping_quality: bool = True  # GATK --do-not-correct-overlapping-quality turns it off
+    use_soft_clipped_bases: bool = True  # GATK --dont-use-soft-clipped-bases turns it off
+    disabled_read_filters: tuple[str, ...] = ()  # GATK --disable-read-filter
+    extra_read_filters: tuple[str, ...] = ()  # GATK --read-filter
+    standard_min_confidence: float = 30.0  # phred; GATK --standard-min-confidence-threshold-for-calling
+    heterozygosity: float = 1e-3  # GATK --heterozygosity
+    indel_heterozygosity: float = 1.25e-4  # GATK --indel-heterozygosity
+    max_alternate_alleles: int = 6  # GATK --max-alternate-alleles
+
+    def as_dict(self):
+        """The record as plain values, for reports and journals."""
+        return asdict(self)
