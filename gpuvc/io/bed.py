@@ -1,0 +1,438 @@
+"""Where to call: region strings, BED, Picard interval_list and VCF become sorted, disjoint intervals per contig.
+
+    what is read          positions           suffix
+    region string         1-based, closed     chr1, chr1:5, chr1:5-90, chr1:5+, HLA-A*01:01:5-90
+    BED                   0-based, half-open  .bed
+    Picard interval_list  1-based, closed     .interval_list .picard
+    VCF, BCF              POS to POS + length of REF - 1, or to INFO/END     .vcf .bcf
+    list of regions       one region string a line                           .list .intervals
+
+Every text format may be compressed (gzip or bgzip), and then its suffix may carry a further .gz or .bgz.
+"""
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from gpuvc.errors import InputError, UsageError
+from gpuvc.intervals import Contigs, Interval
+
+SET_RULES = ("UNION", "INTERSECTION")
+MERGING_RULES = ("ALL", "OVERLAPPING_ONLY")
+
+_POSITIONS = re.compile(r"(\d[\d,]*)(?:-(\d[\d,]*)|(\+))?", re.ASCII)
+_INFO_END = re.compile(r"(?:^|;)END=(\d+)(?:;|$)", re.ASCII)
+_VCF_CONTIG = re.compile(r"##contig=<(?:.*,)?ID=([^,>]+)(?:.*,length=(\d+))?", re.ASCII)
+_SHOWN = 40  # characters of a malformed line that a message repeats
+
+
+def resolve_intervals(
+    include: Sequence[str],
+    exclude: Sequence[str] = (),
+    *,
+    contigs: Contigs,
+    padding: int = 0,
+    exclude_padding: int = 0,
+    set_rule: str = "UNION",
+    merging_rule: str = "ALL",
+) -> list[np.ndarray]:
+    """The positions to call, one int64[n, 2] per contig: sorted, disjoint, 0-based, half-open.
+
+    Parameters
+    ----------
+    include, exclude
+        Region strings and file names. No `include` means all contigs whole.
+    contigs
+        Of the alignments' header; names and bounds are checked against it.
+    padding, exclude_padding
+        Widen each interval by so many bp on either side (kept on its contig), before they are joined.
+    set_rule
+        UNION or INTERSECTION of the sources in `include`; exclusions are always joined.
+    merging_rule
+        ALL joins intervals that overlap or touch, OVERLAPPING_ONLY keeps those that only touch apart.
+
+    Raises
+    ------
+    UsageError
+        A region string or a rule is wrong, or no position is left.
+    InputError
+        A file is missing, malformed, empty, or names a contig or position that the alignments do not have; with file and line.
+    """
+    for value, known, option in ((set_rule, SET_RULES, "--interval-set-rule"), (merging_rule, MERGING_RULES, "--interval-merging-rule")):
+        if value not in known:
+            raise UsageError(f"rule in {option}: found {value!r}, expected {' or '.join(known)}.")
+    for value, option in ((padding, "--interval-padding"), (exclude_padding, "--interval-exclusion-padding")):
+        if value < 0:
+            raise UsageError(f"padding in {option}: found {value}, expected 0 or more bp.")
+
+    if include:
+        sources = [_read_source(source, "-L", contigs, padding, merging_rule) for source in include]
+        targets = _join(sources, merging_rule) if set_rule == "UNION" else _intersect_all(sources)
+        if not any(map(len, targets)):
+            raise UsageError(
+                f"intervals in -L: found no position common to {', '.join(include)}, expected at least one. "
+                "Join them with --interval-set-rule UNION."
+            )
+    else:
+        targets = [np.array([[0, length]], np.int64) for length in contigs.lengths]
+    if exclude:
+        holes = _join([_read_source(source, "-XL", contigs, exclude_padding, "ALL") for source in exclude], "ALL")
+        targets = [_subtract(wanted, unwanted, length) for wanted, unwanted, length in zip(targets, holes, contigs.lengths)]
+        if not any(map(len, targets)):
+            raise UsageError("intervals in -XL: found every position excluded, expected some left to call. Exclude less.")
+    return targets
+
+
+def parse_region(text: str, contigs: Contigs, *, where: str = "-L", error: type = UsageError) -> Interval:
+    """The interval that a region string names.
+
+    The contig is the longest reading: names may hold colons (HLA-A*01:01:01:01). Where both readings exist, braces decide:
+    {chr1}:5-90 or {chr1:5-90}.
+
+    Raises
+    ------
+    error
+        Unknown contig, malformed or impossible positions, or two readings; `where` says in which place.
+    """
+    text = text.strip()
+    if text.startswith("{"):
+        name, closed, positions = text[1:].partition("}")
+        if not closed or (positions and not positions.startswith(":")):
+            raise error(f"region in {where}: found {_short(text)}, expected {{contig}} or {{contig}}:start-end.")
+        positions = positions[1:]
+    else:
+        name, _, positions = text.rpartition(":")
+        if text in contigs.index:
+            if name in contigs.index and _POSITIONS.fullmatch(positions):
+                raise error(
+                    f"region in {where}: found {text!r}, which names both a contig and a part of contig {name}, expected one meaning. "
+                    f"Write {{{text}}} or {{{name}}}:{positions}."
+                )
+            name, positions = text, ""
+        elif name not in contigs.index and not _POSITIONS.fullmatch(positions):
+            name, positions = text, ""  # neither reading fits: the whole string is the name that is not there
+    contig_id = contigs.index.get(name)
+    if contig_id is None:
+        raise error(_unknown_contig(name, contigs, where))
+    length = contigs.lengths[contig_id]
+    if not positions:
+        return Interval(contig_id, 0, length)
+    match = _POSITIONS.fullmatch(positions)
+    if not match:
+        raise error(f"positions in {where}: found {_short(text)}, expected {name}:start-end, {name}:position or {name}:start+ (1-based).")
+    start, end, to_the_end = match.groups()
+    start = int(start.replace(",", ""))
+    end = length if to_the_end else int((end or str(start)).replace(",", ""))
+    if not 1 <= start <= end <= length:
+        raise error(f"positions in {where}: found {_short(text)}, expected 1 <= start <= end <= {length}, the length of {name}.")
+    return Interval(contig_id, start - 1, end)
+
+
+def check_contigs(alignments: Contigs, reference: Contigs, alignments_name: str, reference_name: str) -> list[str]:
+    """Names of the alignments' contigs that the reference lacks; harmless unless intervals ask for them or reads lie on them.
+
+    Raises
+    ------
+    InputError
+        The alignments have no contigs, share none with the reference, or a shared one has another length there.
+    """
+    if not len(alignments):
+        raise InputError(f"header of {alignments_name}: found no contigs (@SQ lines), expected aligned reads. Align them first.")
+    missing = []
+    for name, length in zip(alignments.names, alignments.lengths):
+        contig_id = reference.index.get(name)
+        if contig_id is None:
+            missing.append(name)
+        elif reference.lengths[contig_id] != length:
+            raise InputError(
+                f"contig {name} in {reference_name}: found {reference.lengths[contig_id]} bp, "
+                f"expected {length} bp as in {alignments_name}. Use the reference that the reads were aligned to."
+            )
+    if len(missing) == len(alignments):
+        first = next((name for name in missing if _other_name(name, reference)), missing[0])
+        raise InputError(missing_contig(first, reference, alignments_name, reference_name))
+    return missing
+
+
+def check_targets(
+    targets: list[np.ndarray], missing: Sequence[str], alignments: Contigs, reference: Contigs, alignments_name, reference_name
+):
+    """Raise InputError if `targets`, which the user asked for, touch a contig that the reference lacks (`missing` of `check_contigs`)."""
+    for name in missing:
+        if len(targets[alignments.index[name]]):
+            raise InputError(missing_contig(name, reference, alignments_name, reference_name))
+
+
+def missing_contig(name: str, reference: Contigs, alignments_name: str, reference_name: str) -> str:
+    """The message for contig `name` of the alignments that the reference lacks; names the remedy if it is there under another name."""
+    other = _other_name(name, reference)
+    if other == "chr" + name:
+        remedy = f"Its names begin with chr: use the reference that the reads were aligned to, or rename: sed 's/^>chr/>/' {reference_name}"
+    elif other and name == "chr" + other:
+        remedy = f"Its names lack chr: use the reference that the reads were aligned to, or rename: sed 's/^>/>chr/' {reference_name}"
+    else:
+        remedy = "Use the reference that the reads were aligned to"
+    return f"contigs in {reference_name}: found {_list_names(reference, other)}, expected {name} as in {alignments_name}. {remedy}."
+
+
+# ---------------------------------------------------------------------------------------------------------------- sets of intervals
+
+
+def _read_source(source: str, option: str, contigs: Contigs, padding: int, merging_rule: str) -> list[np.ndarray]:
+    """One source, padded and merged: int64[n, 2] per contig."""
+    rows = _rows_of(source, option, contigs)
+    contig_ids, starts, ends = np.array(rows, np.int64).T
+    lengths = np.array(contigs.lengths, np.int64)
+    starts = np.maximum(starts - padding, 0)
+    ends = np.minimum(ends + padding, lengths[contig_ids])
+    order = np.lexsort((ends, starts, contig_ids))
+    bounds = np.searchsorted(contig_ids[order], np.arange(len(contigs) + 1))
+    intervals = np.stack([starts, ends], axis=1)[order]
+    return [_merge(intervals[a:b], merging_rule) for a, b in pairwise(bounds)]
+
+
+def _merge(intervals: np.ndarray, merging_rule: str) -> np.ndarray:
+    """Disjoint intervals from sorted ones."""
+    if len(intervals) < 2:
+        return intervals
+    reach = np.maximum.accumulate(intervals[:, 1])
+    gap = intervals[1:, 0] - reach[:-1]
+    first = np.flatnonzero(np.concatenate([[True], gap > 0 if merging_rule == "ALL" else gap >= 0]))
+    last = np.append(first[1:], len(intervals)) - 1
+    return np.stack([intervals[first, 0], reach[last]], axis=1)
+
+
+def _join(sources: list[list[np.ndarray]], merging_rule: str) -> list[np.ndarray]:
+    """Union, contig by contig."""
+    joined = []
+    for parts in zip(*sources):
+        intervals = np.concatenate(parts)
+        joined.append(_merge(intervals[np.lexsort((intervals[:, 1], intervals[:, 0]))], merging_rule))
+    return joined
+
+
+def _intersect_all(sources: list[list[np.ndarray]]) -> list[np.ndarray]:
+    targets = sources[0]
+    for source in sources[1:]:
+        targets = [_intersect(a, b) for a, b in zip(targets, source)]
+    return targets
+
+
+def _intersect(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Positions in both of two sorted, disjoint sets; borders of either stay borders."""
+    first = np.searchsorted(b[:, 1], a[:, 0], side="right")  # the first of b that ends past a's start
+    last = np.searchsorted(b[:, 0], a[:, 1], side="left")  # one past the last of b that starts before a's end
+    n = last - first
+    in_a = np.repeat(np.arange(len(a)), n)
+    in_b = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n) + np.repeat(first, n)
+    return np.stack([np.maximum(a[in_a, 0], b[in_b, 0]), np.minimum(a[in_a, 1], b[in_b, 1])], axis=1)
+
+
+def _subtract(a: np.ndarray, b: np.ndarray, length: int) -> np.ndarray:
+    """Positions in `a` and not in `b`, on a contig of `length` bp."""
+    rest = np.stack([np.append(0, b[:, 1]), np.append(b[:, 0], length)], axis=1)
+    return _intersect(a, rest[rest[:, 0] < rest[:, 1]])
+
+
+# ---------------------------------------------------------------------------------------------------------------- sources
+
+
+def _rows_of(source: str, option: str, contigs: Contigs) -> list[tuple[int, int, int]]:
+    """(contig_id, start, end) of every interval in a region string or a file; never empty."""
+    if source in contigs.index or source.rpartition(":")[0] in contigs.index:
+        return [_row(parse_region(source, contigs, where=option))]
+    stem = re.sub(r"\.b?gz$", "", source.lower())
+    reader = next((reader for suffix, reader in _READERS.items() if stem.endswith(suffix)), None)
+    if reader is None:
+        if Path(source).exists():
+            raise UsageError(f"file in {option}: found {source}, expected a name that ends in {' '.join(_READERS)} (or that and .gz).")
+        return [_row(parse_region(source, contigs, where=option))]
+    if not Path(source).is_file():
+        found = "a folder" if Path(source).is_dir() else "no such file"
+        raise InputError(f"intervals in {source}: found {found}, expected the file named by {option}.")
+    try:
+        rows = reader(source, contigs)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"intervals in {source}: found it unreadable ({error}), expected a whole file.") from error
+    if not rows:
+        raise InputError(f"intervals in {source}: found none, expected at least one.")
+    return rows
+
+
+def _row(interval: Interval) -> tuple[int, int, int]:
+    return interval.contig_id, interval.start, interval.end
+
+
+def _lines(path: str):
+    """(place, line) of each line that is not blank; compressed files are recognised by their first bytes."""
+    with open(path, "rb") as raw:
+        compressed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        binary = gzip.open(raw) if compressed else raw
+        for number, line in enumerate(io.TextIOWrapper(binary, "utf-8", errors="surrogateescape"), 1):
+            line = line.rstrip("\n")
+            if line.strip():
+                yield f"{path}:{number}", line
+
+
+def _read_bed(path, contigs):
+    rows = []
+    for where, line in _lines(path):
+        fields = line.split(None, 3)
+        if line.startswith("#") or fields[0] in ("track", "browser"):
+            continue
+        if len(fields) < 3 or not (_is_number(fields[1]) and _is_number(fields[2])):
+            raise InputError(f"line in {where}: found {_short(line)}, expected contig, start and end of a BED file.")
+        start, end = int(fields[1]), int(fields[2])
+        contig_id, length = _contig(fields[0], contigs, where)
+        if not start < end <= length:
+            raise InputError(
+                f"interval in {where}: found {start} to {end}, expected start < end <= {length}, the length of {fields[0]} "
+                "(BED is 0-based, half-open)."
+            )
+        rows.append((contig_id, start, end))
+    return rows
+
+
+def _read_interval_list(path, contigs):
+    rows = []
+    has_header = False
+    for where, line in _lines(path):
+        if line.startswith("@"):
+            if line.startswith("@SQ\t"):
+                has_header = True
+                tags = dict(field.split(":", 1) for field in line.split("\t")[1:] if ":" in field)
+                _check_length(tags.get("SN"), tags.get("LN"), contigs, where)
+            continue
+        if line.startswith("#"):
+            continue
+        # Without its header nothing tells 1-based intervals from a BED file of another name.
+        if not has_header:
+            raise InputError(f"header in {where}: found none, expected the @SQ lines of a Picard interval_list. Name BED files .bed.")
+        fields = line.split("\t")
+        strand = fields[3] if len(fields) > 3 else "+"
+        if len(fields) < 3 or not (_is_number(fields[1]) and _is_number(fields[2])) or strand not in ("+", "-", "."):
+            raise InputError(f"line in {where}: found {_short(line)}, expected contig, start, end, strand and name, separated by tabs.")
+        start, end = int(fields[1]), int(fields[2])
+        contig_id, length = _contig(fields[0], contigs, where)
+        if not 1 <= start <= end <= length:
+            raise InputError(
+                f"interval in {where}: found {start} to {end}, expected 1 <= start <= end <= {length}, the length of {fields[0]} "
+                "(interval_list is 1-based, closed)."
+            )
+        rows.append((contig_id, start - 1, end))
+    return rows
+
+
+def _read_vcf(path, contigs):
+    rows = []
+    for where, line in _lines(path):
+        if line.startswith("#"):
+            match = _VCF_CONTIG.match(line)
+            if match:
+                _check_length(*match.groups(), contigs, where)
+            continue
+        fields = line.split("\t", 8)
+        if len(fields) < 8 or not _is_number(fields[1]):
+            raise InputError(f"line in {where}: found {_short(line)}, expected the eight columns of a VCF record.")
+        end = _INFO_END.search(fields[7])
+        start = int(fields[1]) - 1
+        rows.append(_variant_row(fields[0], start, int(end.group(1)) if end else start + len(fields[3]), contigs, where))
+    return rows
+
+
+def _read_bcf(path, contigs):
+    import pysam
+
+    try:
+        with pysam.VariantFile(path) as variants:
+            for name, record in variants.header.contigs.items():
+                _check_length(name, record.length and str(record.length), contigs, path)
+            return [_variant_row(v.chrom, v.start, v.stop, contigs, f"{path} (record {n})") for n, v in enumerate(variants, 1)]
+    except ValueError as error:
+        raise InputError(f"intervals in {path}: found no BCF ({error}), expected one.") from error
+
+
+def _variant_row(name, start, end, contigs, where):
+    contig_id, length = _contig(name, contigs, where)
+    if not 0 <= start < end <= length:
+        raise InputError(f"record in {where}: found {start + 1} to {end}, expected 1 <= start <= end <= {length}, the length of {name}.")
+    return contig_id, start, end
+
+
+def _read_list(path, contigs):
+    return [
+        _row(parse_region(line, contigs, where=where, error=InputError))
+        for where, line in _lines(path)
+        if not line.lstrip().startswith("#")
+    ]
+
+
+_READERS = {
+    ".bed": _read_bed,
+    ".interval_list": _read_interval_list,
+    ".picard": _read_interval_list,
+    ".vcf": _read_vcf,
+    ".bcf": _read_bcf,
+    ".list": _read_list,
+    ".intervals": _read_list,
+}
+
+
+# ---------------------------------------------------------------------------------------------------------------- names and lengths
+
+
+def _is_number(text):
+    return text.isascii() and text.isdigit()
+
+
+def _short(text):
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def _contig(name, contigs, where):
+    """contig_id and length."""
+    contig_id = contigs.index.get(name)
+    if contig_id is None:
+        raise InputError(_unknown_contig(name, contigs, where))
+    return contig_id, contigs.lengths[contig_id]
+
+
+def _check_length(name, length, contigs, where):
+    """A header that gives a contig of the alignments another length (digits; None: unstated) belongs to another reference."""
+    contig_id = contigs.index.get(name)
+    if contig_id is not None and length is not None and length != str(contigs.lengths[contig_id]):
+        raise InputError(
+            f"contig {name} in {where}: found {length} bp, expected {contigs.lengths[contig_id]} bp as in the alignments. "
+            "The intervals were made for another reference."
+        )
+
+
+def _other_name(name, contigs):
+    """The name under which `contigs` may hold contig `name`: with or without chr, M as MT; None if it does not."""
+    bare = name.removeprefix("chr")
+    candidates = [bare, "chr" + bare, *{"M": ["MT"], "MT": ["M", "chrM"]}.get(bare, [])]
+    return next((c for c in candidates if c != name and c in contigs.index), None)
+
+
+def _list_names(contigs, first=None):
+    """A few names for a message, `first` among them."""
+    names = sorted(contigs.names, key=lambda name: name != first)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return (", ".join(names[:3]) or "none") + more
+
+
+def _unknown_contig(name, contigs, where):
+    other = _other_name(name, contigs)
+    if other:
+        return (
+            f"contig in {where}: found {_short(name)}, expected a contig of the alignments, which call it {other!r}. "
+            f"Write {other} for {name}."
+        )
+    return f"contig in {where}: found {_short(name)}, expected a contig of the alignments ({_list_names(contigs)})."
