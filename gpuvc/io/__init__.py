@@ -1,0 +1,1 @@
+"""Files in, columns out: BAM, CRAM and FASTA readers."""
