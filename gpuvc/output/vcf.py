@@ -1,0 +1,224 @@
+"""VCF: the header, one line per call, and the file that appears whole with its index or not at all."""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from gpuvc.batches import Call
+from gpuvc.errors import OutputError, UsageError
+from gpuvc.intervals import Contigs
+from gpuvc.output.files import BgzfStream, PartialFile
+from gpuvc.settings import Settings
+
+SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
+_TABIX_LONGEST = 2**29 - 1  # bp; a longer contig needs a CSI index
+
+
+def _allele_fraction(value):
+    """As GATK writes AF: fewer digits from 1, exponents below 0.01."""
+    return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3f}" if value >= 0.01 else f"{value:.3e}"
+
+
+class _Field(NamedTuple):
+    number: str
+    type: str
+    description: str
+    text: object = str  # value → what stands in the file
+
+
+INFO = {
+    "AC": _Field("A", "Integer", "Copies of each alternate allele in the called genotypes"),
+    "AF": _Field("A", "Float", "AC / AN", _allele_fraction),
+    "AN": _Field("1", "Integer", "Alleles in the called genotypes"),
+    "BaseQRankSum": _Field("1", "Float", "Rank-sum Z of base qualities, alternate against reference reads", "{:.3f}".format),
+    "DP": _Field("1", "Integer", "Reads that passed the filters and cover the site"),
+    "FS": _Field("1", "Float", "Phred of Fisher's exact test for strand bias", "{:.3f}".format),
+    "MQ": _Field("1", "Float", "Root mean square of the mapping qualities", "{:.2f}".format),
+    "MQRankSum": _Field("1", "Float", "Rank-sum Z of mapping qualities, alternate against reference reads", "{:.3f}".format),
+    "QD": _Field("1", "Float", "QUAL / depth of the samples with the variant", "{:.2f}".format),
+    "ReadPosRankSum": _Field("1", "Float", "Rank-sum Z of the distance to the read's end, alternate against reference", "{:.3f}".format),
+    "SOR": _Field("1", "Float", "Symmetric odds ratio of the strands", "{:.3f}".format),
+}
+FORMAT = {
+    "GT": _Field("1", "String", "Genotype"),
+    "AD": _Field("R", "Integer", "Reads that support each allele, reference first"),
+    "DP": _Field("1", "Integer", "Reads that passed the filters and cover the site"),
+    "GQ": _Field("1", "Integer", "Genotype quality: phred of the genotype being wrong, at most 99"),
+    "PL": _Field("G", "Integer", "Phred likelihoods of the genotypes, the best at 0"),
+}
+_FORMAT_KEYS = ":".join(FORMAT)
+
+
+def vcf_header(contigs: Contigs, sample: str, *, reference_path, settings: Settings, command_line=None, version=True) -> str:
+    """The header, down to the line of column names.
+
+    `version=False` leaves out every line that names the run, the version or a path, so that outputs of two runs compare byte for byte.
+    """
+    from gpuvc.genotyping.filters import FILTERS
+
+    lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
+    lines += [f'##FILTER=<ID={name},Description="{text}">' for name, text in FILTERS.items()]
+    for kind, fields in (("FORMAT", FORMAT), ("INFO", INFO)):
+        for name, field in fields.items():
+            lines.append(f'##{kind}=<ID={name},Number={field.number},Type={field.type},Description="{field.description}">')
+    lines += [f"##contig=<ID={name},length={length}>" for name, length in zip(contigs.names, contigs.lengths)]
+    lines.append("##source=gpuvc")
+    lines.append("##gpuvcSettings=" + " ".join(f"{name}={_plain(value)}" for name, value in settings.as_dict().items()))
+    if version:
+        from gpuvc import __version__
+
+        lines.append(f"##gpuvcVersion={__version__}")
+        if command_line:
+            lines.append(f"##gpuvcCommand={' '.join(command_line.split())}")
+        is_url = "://" in str(reference_path)
+        lines.append(f"##reference={reference_path if is_url else Path(reference_path).absolute().as_uri()}")
+    lines.append(f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{sample}")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value):
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def format_call(call: Call, contig_name: str) -> str:
+    """One VCF line. Missing values are dots; INFO keys whose value is None are left out."""
+    info = ";".join(f"{key}={_info_text(INFO[key].text, value)}" for key, value in call.info.items() if value is not None)
+    genotype = "/".join("." if allele < 0 else str(allele) for allele in call.genotype)
+    quality = "." if call.genotype_quality is None else call.genotype_quality
+    return (
+        f"{contig_name}\t{call.pos + 1}\t.\t{call.ref}\t{','.join(call.alts) or '.'}\t{_qual_text(call.qual)}\t"
+        f"{';'.join(call.filters) or 'PASS'}\t{info or '.'}\t{_FORMAT_KEYS}\t"
+        f"{genotype}:{_list_text(call.allele_depths)}:{call.depth}:{quality}:{_list_text(call.phred_likelihoods)}\n"
+    )
+
+
+def _info_text(text, value):
+    return ",".join(map(text, value)) if isinstance(value, tuple) else text(value)
+
+
+def _list_text(values):
+    return ",".join(map(str, values)) or "."
+
+
+def _qual_text(qual):
+    return "." if qual is None else f"{qual:.2f}".removesuffix(".00")
+
+
+class VariantWriter:
+    """VCF lines into `path`; the suffix decides the format (.vcf, .vcf.gz, .vcf.bgz, .bcf), "-" is text on standard output.
+
+    The file is written under a temporary name in its folder. `commit` makes it whole (EOF marker, index, every byte on the disk) and
+    then renames it, the index last, so that an index is never older than its data. Without `commit`, nothing remains.
+
+    Raises
+    ------
+    UsageError
+        Unknown suffix.
+    OutputError
+        The place cannot be written; when opened where that can be known, so before any work.
+    BrokenPipeError
+        Nobody reads standard output any more.
+    """
+
+    def __init__(self, path, header_text: str, *, create_index: bool = True):
+        self.path = str(path)
+        self._suffix = None if self.path == "-" else next((s for s in SUFFIXES if self.path.endswith(s)), None)
+        if self.path != "-" and self._suffix is None:
+            raise UsageError(f"output {self.path}: found an unknown suffix, expected {', '.join(SUFFIXES)} or - (standard output).")
+        self._index_kind = None
+        if create_index and self._suffix not in (None, ".vcf"):
+            longest = max(map(int, re.findall(r"^##contig=<.*length=(\d+)", header_text, re.MULTILINE)), default=0)
+            self._index_kind = "csi" if self._suffix == ".bcf" or longest > _TABIX_LONGEST else "tbi"
+        self._file = _StandardOutput() if self._suffix is None else PartialFile(self.path)
+        self._temporaries = []
+        self._text = self._file if self._suffix in (None, ".vcf") else BgzfStream(self._file)
+        self.write(header_text)
+
+    def write(self, lines):
+        """Append whole lines (text, or bytes of it)."""
+        self._text.write(lines.encode() if isinstance(lines, str) else lines)
+
+    def commit(self):
+        """Give the whole file, and then its index, their names."""
+        if self._text is not self._file:
+            self._text.close()
+        self._file.finish()
+        if self._suffix is None:
+            return
+        data = self._file.temporary
+        if self._suffix == ".bcf":
+            data = self._temporary(data.with_name(data.name + ".converted"))
+            self._bcftools("view", "--no-version", "-Ob", "-o", str(data), str(self._file.temporary))
+        if self._index_kind:
+            index = self._temporary(data.with_name(data.name + "." + self._index_kind))
+            self._bcftools("index", "--csi" if self._index_kind == "csi" else "--tbi", "-f", "-o", str(index), str(data))
+        try:
+            for path in self._temporaries:
+                _sync(path)
+            if data is not self._file.temporary:
+                data.replace(self._file.temporary)
+            # An index of what stood here before must not be read with the new data.
+            for kind in ("tbi", "csi"):
+                Path(f"{self._file.path}.{kind}").unlink(missing_ok=True)
+            self._file.publish()
+            if self._index_kind:
+                index.replace(f"{self._file.path}.{self._index_kind}")
+        except OSError as error:
+            raise self._file.refused(error) from error
+
+    def abort(self):
+        """Remove all that was not committed."""
+        self._file.abort()
+        for path in self._temporaries:
+            path.unlink(missing_ok=True)
+
+    def _temporary(self, path):
+        self._temporaries.append(path)
+        return path
+
+    def _bcftools(self, command, *arguments):
+        import pysam.bcftools
+
+        try:
+            getattr(pysam.bcftools, command)(*arguments, catch_stdout=False)
+        except pysam.SamtoolsError as error:
+            message = " ".join(str(error).split())
+            raise OutputError(f"output {self.path}: found bcftools {command} failing ({message}), expected a whole file.") from error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.abort()
+
+
+class _StandardOutput:
+    """Standard output in the shape of PartialFile: what is written cannot be taken back."""
+
+    def write(self, data):
+        self._guarded(sys.stdout.buffer.write, data)
+
+    def finish(self):
+        self._guarded(sys.stdout.buffer.flush)
+
+    def abort(self):
+        """Nothing to remove."""
+
+    @staticmethod
+    def _guarded(function, *arguments):
+        try:
+            function(*arguments)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"output -: found standard output cannot be written ({error.strerror or error}), expected room.") from error
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
