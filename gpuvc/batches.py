@@ -84,3 +84,74 @@ class Call:
     depth: int
     genotype_quality: int
     phred_likelihoods: tuple[int, ...]
+
+
+PILEUP_FIELDS = (
+    *(f"{base}_{strand}" for base in "ACGTN" for strand in ("forward", "reverse")),
+    *(f"{base}_qual_sum" for base in "ACGTN"),
+    "deleted_forward",
+    "deleted_reverse",
+    "insertions_forward",
+    "insertions_reverse",
+    "deletions_forward",
+    "deletions_reverse",
+    "clips_left",
+    "clips_right",
+    "reads",
+    "mapq_sum",
+    "mapq0_reads",
+)
+
+
+@dataclass(slots=True)
+class Pileup:
+    """Counts per reference position of one window.
+
+    contig_id, start : int
+        The window begins at `start` (0-based).
+    counts : int32[n_fields, n_positions]
+        Rows as in PILEUP_FIELDS. Base counts and quality sums (phred) take bases of at least the base quality asked for;
+        `deleted` counts reads whose deletion spans the position; `insertions` and `deletions` the events that begin right after it;
+        `clips_left` and `clips_right` reads whose soft clip ends right before it or begins right after it; `reads` those that
+        cover it, deletions included, and `mapq_sum`, `mapq0_reads` are over these.
+    indels : IndelTable
+        The insertions and deletions by length and sequence.
+    """
+
+    contig_id: int
+    start: int
+    counts: np.ndarray
+    indels: "IndelTable"
+
+    @property
+    def n_positions(self):
+        return self.counts.shape[1]
+
+    def field(self, name):
+        """int32[n_positions]: one row of `counts` by its name in PILEUP_FIELDS."""
+        return self.counts[PILEUP_FIELDS.index(name)]
+
+
+@dataclass(slots=True)
+class IndelTable:
+    """Distinct insertions and deletions, left-aligned, sorted by position, length and sequence; K alleles.
+
+    pos : int32[K]
+        0-based reference base before the event (the VCF anchor).
+    length : int32[K]
+        Bases inserted (above 0) or deleted (below 0).
+    inserted : uint8[sum of insertions]
+        Codes of the inserted bases. inserted_offsets : int64[K + 1]; deletions hold nothing.
+    forward, reverse : int32[K]
+        Reads of either strand that carry it.
+    """
+
+    pos: np.ndarray
+    length: np.ndarray
+    inserted: np.ndarray
+    inserted_offsets: np.ndarray
+    forward: np.ndarray
+    reverse: np.ndarray
+
+    def __len__(self):
+        return len(self.pos)

@@ -1,0 +1,70 @@
+"""One shard through every stage, in order."""
+
+import numpy as np
+
+from gpuvc.genotyping.calls import call_loci
+from gpuvc.genotyping.genotypes import copy_costs
+from gpuvc.intervals import Interval
+from gpuvc.likelihoods.score import score_reads
+from gpuvc.pileup.candidates import find_candidates
+from gpuvc.pileup.overlaps import finalise_quals
+from gpuvc.pileup.pileup import pile_up
+from gpuvc.pileup.read_filters import MAX_READ_SPAN, choose_reads
+
+CONTEXT_BP = 512
+"""A call depends on reads within this distance of it, plus the rest of those reads: 40 bp of neighbouring candidates beyond a repeat, an
+indel's way to its leftmost place (at most 200 bp), 100 bp of soft clips, 50 bp of indel."""
+
+
+def call_shard(shard, alignments, reference, settings, backend, clock):
+    """Call variants in one shard.
+
+    Parameters
+    ----------
+    shard : Shard
+    alignments : AlignmentSource
+    reference : Reference
+    settings : Settings
+    backend : Backend
+    clock : Clock
+        Gets seconds by stage, and counts.
+
+    Returns
+    -------
+    list[Call]
+        Those whose first base lies in one of the shard's targets, in genome order. They do not depend on where the shard begins or ends.
+    """
+    contig = alignments.contigs.names[shard.contig_id]
+    contig_length = alignments.contigs.lengths[shard.contig_id]
+    span = shard.span
+    near = span.padded(CONTEXT_BP, contig_length)
+    with clock.stage("decode"):
+        # All reads that start where any read near the shard starts: the downsampler judges them together.
+        reads = alignments.fetch(Interval(span.contig_id, max(0, near.start - MAX_READ_SPAN), near.end))
+    with clock.stage("filter"):
+        use, refused = choose_reads(reads, contig_length, settings, span.start, span.end)
+        use = use[reads.ref_end[use] > near.start]
+        finalise_quals(reads, use, settings.correct_overlapping_quality)
+    with clock.stage("pileup"):
+        window = near.padded(CONTEXT_BP, contig_length)
+        codes = reference.window(contig, window.start, window.end)
+        pileup, events = pile_up(reads, use, near, codes, window.start, settings.min_base_quality, backend)
+        candidates = find_candidates(pileup, codes, window.start, settings, copy_costs(settings.sample_ploidy))
+    with clock.stage("likelihoods"):
+        likelihoods = score_reads(reads, use, candidates, events, codes, window.start, settings, backend)
+    with clock.stage("genotyping"):
+        calls = call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
+    for name, n in refused.items():
+        clock.add(f"reads.{name}", n)
+    clock.add("loci.candidates", int(((candidates.locus_pos >= span.start) & (candidates.locus_pos < span.end)).sum()))
+    return _inside(calls, shard)
+
+
+def _inside(calls, shard):
+    """The calls whose first base lies in a target of the shard."""
+    if not calls:
+        return calls
+    pos = np.array([call.pos for call in calls])
+    target = np.searchsorted(shard.targets[:, 0], pos, side="right") - 1
+    inside = (target >= 0) & (pos < shard.targets[np.maximum(target, 0), 1])
+    return [call for call, keep in zip(calls, inside.tolist()) if keep]
