@@ -1,12 +1,11 @@
 """BGZF: blocks of at most 64 KB, inflated many at a time by libdeflate without the GIL.
 
-libdeflate is found in the `deflate` wheel's own shared object, else as the system's libdeflate.so.0, and called by address from compiled code.
-Where neither exports it, blocks are inflated one by one by `deflate`'s Python function, and at last by zlib: same bytes, slower.
+libdeflate is found in the `deflate` wheel's own shared object, else as the system's libdeflate.so.0, and called by address from compiled
+code. Where neither exports it, blocks are inflated one by one by `deflate`'s Python function, and at last by zlib: same bytes, slower.
 """
 
 import ctypes
 import importlib.util
-import os
 import zlib
 from dataclasses import dataclass
 from functools import cache
@@ -231,14 +230,3 @@ def block_error(path, file_offset, problem):
     return InputError(
         f"{what} in {path}, byte {file_offset}: found {value}, expected {expectation}. The file is damaged: copy it again from its source."
     )
-
-
-def truncated_error(path, detail):
-    """The InputError of a file that ends too early."""
-    return InputError(f"{path} is truncated: {detail}. Copy it again from its source, or write it again.")
-
-
-def check_eof_block(fd, size, path):
-    """Raise InputError unless the file ends in BGZF's empty end-of-file block."""
-    if size < len(EOF_BLOCK) or os.pread(fd, len(EOF_BLOCK), size - len(EOF_BLOCK)) != EOF_BLOCK:
-        raise truncated_error(path, "its last block is not BGZF's end-of-file block")

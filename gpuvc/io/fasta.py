@@ -49,11 +49,19 @@ class Reference:
             try:
                 file = self._local.file = pysam.FastaFile(self.path)
             except (OSError, ValueError) as error:
-                raise InputError(f"reference {self.path} cannot be read ({error}). Make its index again: samtools faidx {self.path}") from error
+                raise self._unreadable("it", error) from error
         return file
 
+    def _unreadable(self, what, error):
+        return InputError(
+            f"reference {self.path}: {what} cannot be read ({error}). Index it again, or copy it again: samtools faidx {self.path}"
+        )
+
     def window(self, name, start, end):
-        """uint8[end - start] codes 0..4 = A C G T N of a contig; lower case counts as upper, every other letter and what lies off the contig is N."""
+        """uint8[end - start]: a contig's bases as codes 0..4 = A C G T N.
+
+        Lower case counts as upper; every other letter, and what lies beyond the contig's ends, is N.
+        """
         codes = np.full(max(0, end - start), N, np.uint8)
         length = self.contigs.lengths[self.contigs.index[name]]
         first, last = max(0, start), min(end, length)
@@ -62,7 +70,7 @@ class Reference:
         try:
             letters = self._file().fetch(name, first, last).encode()
         except (OSError, ValueError) as error:
-            raise InputError(f"{name}:{first + 1}-{last} of reference {self.path} cannot be read ({error}). The file is damaged.") from error
+            raise self._unreadable(f"{name}:{first + 1}-{last}", error) from error
         if len(letters) != last - first:
             raise InputError(
                 f"{name}:{first + 1}-{last} of reference {self.path}: found {len(letters)} bases, expected {last - first}. "

@@ -48,7 +48,7 @@ def parse_bam_header(data, path):
     """The header at the start of `data` (inflated bytes of a BAM), or None where `data` ends before it does."""
 
     def wrong(what, value, expectation):
-        return InputError(f"{what} in {path}: found {value}, expected {expectation}. Is it a BAM file? Check it: samtools quickcheck {path}")
+        return InputError(f"{what} in {path}: found {value}, expected {expectation}. Is it a BAM file? samtools quickcheck {path}")
 
     if len(data) < 4:
         return None

@@ -1,7 +1,7 @@
 """BAI and CSI indexes: where in the file the records of a region stand, and where work can be cut.
 
-Both give chunks: virtual offset ranges (compressed offset << 16 | offset in the inflated block) of the records of one bin. A chunk starts and ends
-between records, so any chunk's start is a place where decoding can begin.
+Both give chunks: ranges of virtual offsets (compressed offset << 16 | offset in the inflated block) that hold the records of one bin. A
+chunk starts and ends between records, so any chunk's start is a place where decoding can begin.
 """
 
 import gzip
@@ -148,7 +148,7 @@ class BamIndex:
         return np.unique(starts[starts > 0])
 
     def byte_starts(self, contig_id):
-        """int64 positions and the compressed file offsets where the records from there on begin; both ascend. Empty for a contig without reads."""
+        """int64 positions and the compressed file offsets where the records from there on begin, both ascending; empty for no reads."""
         windows = self._linear_of(contig_id)
         if len(windows):
             pos, offsets = np.arange(len(windows)) << 14, windows
@@ -172,7 +172,7 @@ def _bin_spans(bins, min_shift, depth):
 
 
 def find_index(path):
-    """Path of the index beside the alignment file at `path`, or None; looked for as `index_names` says."""
+    """Path of the index beside the BAM at `path`, or None."""
     return next((name for name in index_names(path) if os.path.exists(name)), None)  # noqa: PTH110
 
 

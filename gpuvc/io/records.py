@@ -3,13 +3,12 @@
     inflated bytes --scan_records--> where each kept record starts, sums of CIGAR and read lengths
                    --fill_columns--> ReadBatch
 
-Everything a record says about its own lengths is checked in the first pass against the record's end, and the tags in whichever pass walks them,
-so no file, however damaged, makes either read or write out of bounds. The size, about 2 to 5 MB at a time, keeps both in cache.
+Everything a record says about its own lengths is checked against the record's end: names, CIGARs, bases in the first pass, tags in
+whichever pass walks them. So no file, however damaged, makes either of them read or write out of bounds.
 """
 
 import numpy as np
 
-from gpuvc.batches import ReadBatch
 from gpuvc.io.bgzf import SLACK_BYTES
 from gpuvc.io.unaligned import copy_bytes, load_i32, load_u16, load_u64, store_u64
 from gpuvc.kernels.codes import CONSUMES_REFERENCE, FLAG_UNMAPPED
@@ -251,8 +250,8 @@ def scan_records(
 def _unpack_bases(source, to, n_bases, to_end):
     """n 4-bit bases to codes, eight at a time.
 
-    Spread the nibbles over the bytes of a word. One-hot nibbles 1, 2, 4, 8 give A, C, G, T as (x >> 1) - (x >> 3); every other nibble becomes N.
-    Whole words are stored while they end before `to_end`: what they write past the read the next read overwrites.
+    The nibbles are spread over the bytes of a word. One-hot nibbles 1, 2, 4, 8 (A, C, G, T) become 0 to 3 as (x >> 1) - (x >> 3), every
+    other nibble becomes N. Whole words are stored while they end before `to_end`: what they write past the read, the next overwrites.
     """
     low = np.uint64(0x000F000F000F000F)
     ones = np.uint64(0x0101010101010101)
@@ -352,35 +351,3 @@ def fill_columns(
             if group_hashes[group] == value_hash:
                 read_group[i] = group + first_group
     return -1
-
-
-class ColumnStore:
-    """Arrays that a batch of any size up to their capacity is filled into, again and again."""
-
-    def __init__(self):
-        self.capacity = (0, 0, 0)
-        self.columns = None
-
-    def take(self, n_reads, n_cigar, n_bases):
-        """A ReadBatch of that size, its arrays views of the store's; valid until the next call."""
-        needed = (n_reads, n_cigar, n_bases)
-        if self.columns is None or any(n > c for n, c in zip(needed, self.capacity)):
-            self.capacity = tuple(max(n + n // 4, c) for n, c in zip(needed, self.capacity))
-            self.columns = new_columns(*self.capacity)
-        c = self.columns
-        return ReadBatch(
-            c.contig_id[:n_reads], c.pos[:n_reads], c.ref_end[:n_reads], c.mapq[:n_reads], c.flag[:n_reads], c.read_group[:n_reads],
-            c.mate_contig_id[:n_reads], c.mate_pos[:n_reads], c.template_length[:n_reads], c.name_hash[:n_reads],
-            c.cigar[:n_cigar], c.cigar_offsets[: n_reads + 1], c.bases[:n_bases], c.base_quals[:n_bases], c.base_offsets[: n_reads + 1],
-        )  # fmt: skip
-
-
-def new_columns(n_reads, n_cigar, n_bases):
-    """A ReadBatch of that size with nothing in it yet."""
-    int32 = lambda: np.empty(n_reads, np.int32)  # noqa: E731
-    return ReadBatch(
-        contig_id=int32(), pos=int32(), ref_end=int32(), mapq=np.empty(n_reads, np.uint8), flag=np.empty(n_reads, np.uint16),
-        read_group=np.empty(n_reads, np.int16), mate_contig_id=int32(), mate_pos=int32(), template_length=int32(),
-        name_hash=np.empty(n_reads, np.uint64), cigar=np.empty(n_cigar, np.uint32), cigar_offsets=np.zeros(n_reads + 1, np.int64),
-        bases=np.empty(n_bases, np.uint8), base_quals=np.empty(n_bases, np.uint8), base_offsets=np.zeros(n_reads + 1, np.int64),
-    )  # fmt: skip
