@@ -20,7 +20,7 @@ from pathlib import Path
 import pysam
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-BUNDLED = REPOSITORY / "reference" / "data"
+BUNDLED = REPOSITORY / "gpuvc" / "data"
 TILED_SPAN = (4_900, 105_100)  # the part of the bundled contig that has reads
 
 
