@@ -3,6 +3,7 @@
 import os
 import secrets
 import struct
+import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -97,6 +98,28 @@ class PartialFile:
 
     def __exit__(self, *exception):
         self.abort()
+
+
+class StandardOutput:
+    """Standard output in the shape of PartialFile: what is written cannot be taken back."""
+
+    def write(self, data):
+        self._guarded(sys.stdout.buffer.write, data)
+
+    def commit(self):
+        self._guarded(sys.stdout.buffer.flush)
+
+    def abort(self):
+        """Nothing to remove."""
+
+    @staticmethod
+    def _guarded(function, *arguments):
+        try:
+            function(*arguments)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(f"output -: found standard output cannot be written ({error.strerror or error}), expected room.") from error
 
 
 class BgzfStream:

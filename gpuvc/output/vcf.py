@@ -2,14 +2,13 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from gpuvc.batches import Call
 from gpuvc.errors import OutputError, UsageError
 from gpuvc.intervals import Contigs
-from gpuvc.output.files import BgzfStream, PartialFile
+from gpuvc.output.files import BgzfStream, PartialFile, StandardOutput
 from gpuvc.settings import Settings
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
@@ -131,7 +130,7 @@ class VariantWriter:
         if create_index and self._suffix not in (None, ".vcf"):
             longest = max(map(int, re.findall(r"^##contig=<.*length=(\d+)", header_text, re.MULTILINE)), default=0)
             self._index_kind = "csi" if self._suffix == ".bcf" or longest > _TABIX_LONGEST else "tbi"
-        self._file = _StandardOutput() if self._suffix is None else PartialFile(self.path)
+        self._file = StandardOutput() if self._suffix is None else PartialFile(self.path)
         self._temporaries = []
         self._text = self._file if self._suffix in (None, ".vcf") else BgzfStream(self._file)
         self.write(header_text)
@@ -144,9 +143,10 @@ class VariantWriter:
         """Give the whole file, and then its index, their names."""
         if self._text is not self._file:
             self._text.close()
-        self._file.finish()
         if self._suffix is None:
+            self._file.commit()
             return
+        self._file.finish()
         data = self._file.temporary
         if self._suffix == ".bcf":
             data = self._temporary(data.with_name(data.name + ".converted"))
@@ -192,28 +192,6 @@ class VariantWriter:
 
     def __exit__(self, *exception):
         self.abort()
-
-
-class _StandardOutput:
-    """Standard output in the shape of PartialFile: what is written cannot be taken back."""
-
-    def write(self, data):
-        self._guarded(sys.stdout.buffer.write, data)
-
-    def finish(self):
-        self._guarded(sys.stdout.buffer.flush)
-
-    def abort(self):
-        """Nothing to remove."""
-
-    @staticmethod
-    def _guarded(function, *arguments):
-        try:
-            function(*arguments)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputError(f"output -: found standard output cannot be written ({error.strerror or error}), expected room.") from error
 
 
 def _sync(path):

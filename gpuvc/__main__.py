@@ -1,0 +1,5 @@
+"""python -m gpuvc."""
+
+from gpuvc.cli import entry
+
+entry()

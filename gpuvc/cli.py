@@ -1,0 +1,295 @@
+"""Options in, exit code out; each command is a few lines around `api`.
+
+Nothing heavy is imported before a command needs it: --help must not wait for NumPy, Numba, pysam or rich.
+"""
+
+import os
+import shlex
+import signal
+import sys
+import threading
+import traceback
+from contextlib import contextmanager
+
+from gpuvc.errors import GpuvcError, InputError, UsageError
+from gpuvc.options import (
+    CALL_OPTIONS,
+    DEMO_OPTIONS,
+    NOTED,
+    PILEUP_OPTIONS,
+    REFUSED,
+    did_you_mean,
+    exit_codes_text,
+    help_text,
+    read_options,
+    settings_and_rest,
+)
+
+_WINDOW_BP = 1 << 20  # positions that `gpuvc pileup` holds at a time: about 120 MB of counts
+
+_ABOUT_CALL = """\
+Call germline SNVs and indels in the aligned reads of one sample. GATK HaplotypeCaller's option names, Parabricks' as aliases."""
+_CALL_FILES = """\
+output files:
+  the VCF             --output
+  its index           VCF.tbi or VCF.csi, unless --create-output-variant-index false
+  report of the run   --report
+Each appears under its name when it is whole, or not at all."""
+_ABOUT_PILEUP = """\
+Counts per position of the reads that calling would use: bases by strand, quality sums, indels, clips, mapping quality."""
+_PILEUP_FILES = """\
+output file:
+  the table           --output (columns: contig, pos (1-based), ref, the counts, indels as +SEQUENCE or -LENGTH : forward , reverse)"""
+_ABOUT_DEMO = """\
+Call the 100 kb of human reads (NA12878, 50x) that come with gpuvc, and compare with GIAB's truth."""
+_DEMO_FILES = """\
+output files, in --output-dir:
+  NA12878.vcf.gz      and its index .tbi
+  NA12878.report.json report of the run"""
+_ABOUT = f"""\
+usage: gpuvc COMMAND [options]
+
+Germline small variants from aligned short reads.
+
+  gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz
+
+commands:
+  call     BAM or CRAM and FASTA in, VCF out
+  pileup   counts per position, as TSV or Arrow
+  demo     call the human reads that come with gpuvc
+  doctor   what this machine offers, what will be used and why
+
+  --version, --help; gpuvc COMMAND --help lists a command's options
+
+{exit_codes_text()}
+"""
+
+
+def entry():
+    """The console script."""
+    sys.exit(main())
+
+
+def main(arguments=None) -> int:
+    """Run one command line; returns its exit code (see EXIT_CODES), after one line on standard error if it failed."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with _termination_raises():
+            code = _run(arguments)
+            sys.stdout.flush()
+            return code
+    except GpuvcError as error:
+        _say(" ".join(str(error).split("\n")))
+        return error.exit_code
+    except MemoryError as error:
+        _say(f"out of memory{f' ({error})' if str(error) else ''}. Use fewer --threads or smaller --shard-bytes.")
+        return 137
+    except KeyboardInterrupt:
+        _say("interrupted; no output was written.")
+        return 130
+    except _Terminated:
+        _say("terminated; no output was written.")
+        return 143
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except Exception:
+        traceback.print_exc()
+        _say("this is a fault in gpuvc. Please report it with the lines above, the command, and the output of: gpuvc doctor")
+        return 70
+
+
+def _run(arguments):
+    command, *rest = arguments or [""]
+    if command in ("--version", "version"):
+        return _print_version()
+    if command in ("", "-h", "--help", "help"):
+        (sys.stdout if command else sys.stderr).write(_ABOUT)
+        return 0 if command else 2
+    if command not in _COMMANDS:
+        hint = f" Did you mean gpuvc call {command} ...?" if command.startswith("-") else did_you_mean(command, _COMMANDS)
+        raise UsageError(f"command {command!r}: found no such command, expected {', '.join(_COMMANDS)}.{hint}")
+    run, usage, about, table, files = _COMMANDS[command]
+    if {"-h", "--help"} & set(rest):
+        sys.stdout.write(help_text(usage, about, table, "\n\n".join(filter(None, [files, exit_codes_text()]))))
+        return 0
+    if "--version" in rest:
+        return _print_version()
+    return run(rest)
+
+
+def _print_version():
+    from gpuvc import __version__
+
+    print(f"gpuvc {__version__}")
+    return 0
+
+
+def _call(arguments):
+    request = read_options(arguments, CALL_OPTIONS, command="call", others=(*NOTED, *REFUSED))
+    settings, rest = settings_and_rest(request.values)
+    rest["alignments"] = _expand_lists(rest["alignments"])
+    quiet = rest.pop("quiet", False)
+    with _logging(rest.pop("verbosity", "INFO")) as log:
+        for note in request.notes:
+            log.warning(note)
+        command_line = shlex.join(["gpuvc", "call", *arguments]) if rest.pop("add_command_line", True) else None
+        from gpuvc.api import call_variants
+
+        _silence_htslib()
+        with _progress(quiet) as progress:
+            summary = call_variants(**rest, settings=settings, command_line=command_line, progress=progress)
+        if not quiet:
+            log.info("%d records from %d reads in %.1f s: %s", summary.n_records, summary.n_reads, summary.seconds, rest["output"])
+    return 0
+
+
+def _pileup(arguments):
+    request = read_options(arguments, PILEUP_OPTIONS, command="pileup")
+    settings, rest = settings_and_rest(request.values)
+    alignments, reference = _expand_lists(rest.pop("alignments")), rest.pop("reference")
+    interval, output = rest.pop("interval", None), rest.pop("output", "-")
+    quiet = rest.pop("quiet", False)
+    with _logging(rest.pop("verbosity", "INFO")):
+        from gpuvc.api import pileup
+        from gpuvc.io.alignments import open_alignments
+        from gpuvc.io.bed import resolve_intervals
+        from gpuvc.io.fasta import open_reference
+        from gpuvc.output.counts import open_table
+
+        _silence_htslib()
+        genome = open_reference(reference)
+        with open_alignments(alignments, reference=reference) as source:
+            contigs = source.contigs
+        targets = resolve_intervals([interval] if interval else [], contigs=contigs)
+        windows = [
+            (contig_id, start, min(start + _WINDOW_BP, last))
+            for contig_id, rows in enumerate(targets)
+            for first, last in rows.tolist()
+            for start in range(first, last, _WINDOW_BP)
+        ]
+        with open_table(output) as table, _progress(quiet) as progress:
+            for n, (contig_id, start, end) in enumerate(windows, 1):
+                name = contigs.names[contig_id]
+                counts = pileup(reference, alignments, f"{{{name}}}:{start + 1}-{end}", settings=settings, **rest)
+                table.add(name, counts, genome.window(name, start, end))
+                if progress:
+                    progress(n, len(windows), name, end)
+            table.commit()
+    return 0
+
+
+def _demo(arguments):
+    request = read_options(arguments, DEMO_OPTIONS, command="demo")
+    with _logging("INFO"):
+        from gpuvc.demo import run_demo
+
+        _silence_htslib()
+        run_demo(**request.values)
+    return 0
+
+
+def _doctor(arguments):
+    read_options(arguments, (), command="doctor")
+    from gpuvc.doctor import examine
+
+    for line in examine():
+        print(line)
+    return 0
+
+
+_COMMANDS = {
+    "call": (_call, "gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz [options]", _ABOUT_CALL, CALL_OPTIONS, _CALL_FILES),
+    "pileup": (_pileup, "gpuvc pileup -R ref.fa -I sample.bam [-L region] [options]", _ABOUT_PILEUP, PILEUP_OPTIONS, _PILEUP_FILES),
+    "demo": (_demo, "gpuvc demo [options]", _ABOUT_DEMO, DEMO_OPTIONS, _DEMO_FILES),
+    "doctor": (_doctor, "gpuvc doctor", "What this machine offers, what gpuvc will use, and why.", (), ""),
+}
+
+
+def _expand_lists(paths):
+    """Inputs, each .list replaced by the paths in it."""
+    expanded = []
+    for path in paths:
+        if not path.endswith(".list"):
+            expanded.append(path)
+            continue
+        try:
+            with open(path) as lines:
+                named = [line.strip() for line in lines if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"inputs in {path}: found it unreadable ({error}), expected paths, one a line.") from error
+        if not named:
+            raise InputError(f"inputs in {path}: found none, expected paths, one a line.")
+        expanded += named
+    return expanded
+
+
+def _say(text):
+    print(f"gpuvc: {text}", file=sys.stderr)
+
+
+def _silence_htslib():
+    """htslib's own lines on standard error repeat, in other words, what our errors say."""
+    import pysam
+
+    pysam.set_verbosity(0)
+
+
+@contextmanager
+def _logging(verbosity):
+    """The log of the package, on standard error, one line a message."""
+    import logging
+
+    log = logging.getLogger("gpuvc")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("gpuvc: %(message)s"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(verbosity)
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
+@contextmanager
+def _progress(quiet):
+    """A callable (done_bytes, total_bytes, contig, pos1) that draws a bar on a terminal; None where nobody watches."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def show(done_bytes, total_bytes, contig, pos1):
+            bar.update(task, completed=done_bytes, total=total_bytes or None, description=f"{contig}:{pos1:,}")
+
+        yield show
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived. Not an Exception: nothing between here and `main` may take it for a fault."""
+
+
+@contextmanager
+def _termination_raises():
+    """Turn SIGTERM into an exception, so that every `with` on the way removes its temporary files."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers; its owner decides then
+        return
+
+    def terminate(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the tidying
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
