@@ -6,13 +6,15 @@ import numpy as np
 
 from gpuvc.batches import Call
 from gpuvc.genotyping.annotations import fisher_strand, qual_by_depth, read_evidence, strand_odds_ratio, z_of
+from gpuvc.genotyping.dependence import error_weights
 from gpuvc.genotyping.filters import filters_of
-from gpuvc.genotyping.genotypes import copy_costs, genotype_allele_frequencies, genotype_table, log_sum_table
+from gpuvc.genotyping.genotypes import copy_costs, genotype_table, judge_loci, log_sum_table
+from gpuvc.genotyping.priors import allele_rates
 from gpuvc.kernels.codes import BASES
 
 
-def genotype_loci(candidates, likelihoods, settings, backend):
-    """PLs of every locus.
+def genotype_loci(candidates, likelihoods, weights, settings, backend):
+    """PLs of every locus; `weights` from `error_weights`.
 
     Returns
     -------
@@ -31,9 +33,8 @@ def genotype_loci(candidates, likelihoods, settings, backend):
     task_locus = np.repeat(np.arange(candidates.n_loci, dtype=np.int32), n_genotypes)
     task_genotype = (np.arange(int(slots[-1])) - slots[task_locus]).astype(np.int32)
     out = np.empty(len(task_locus), np.int64)
-    weight = np.full(len(likelihoods.pair_read), 256, np.int32)
     backend.genotype_likelihoods(
-        task_locus, task_genotype, likelihoods.pair_slots, likelihoods.allele_slots, likelihoods.penalties, weight, table, log_sum_table(),
+        task_locus, task_genotype, likelihoods.pair_slots, likelihoods.allele_slots, likelihoods.penalties, weights, table, log_sum_table(),
         copy_costs(ploidy), out,
     )  # fmt: skip
     if len(out):
@@ -57,20 +58,17 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
     list[Call]
     """
     ploidy = settings.sample_ploidy
-    pls, slots = genotype_loci(candidates, likelihoods, settings, backend)
-    qual, log10_absent, absent_slots = genotype_allele_frequencies(
-        pls, slots, candidates.locus_slots, candidates.length, ploidy, settings
+    pls, slots = genotype_loci(candidates, likelihoods, error_weights(candidates.is_indel, likelihoods, reads), settings, backend)
+    qual, best = judge_loci(
+        pls, slots, candidates.locus_slots, allele_rates(candidates, reference, reference_start, settings), ploidy
     )
-    threshold = settings.standard_min_confidence
     kept_loci, allele_rows, row_slots = [], [], [0]
-    for locus in np.flatnonzero(qual >= threshold).tolist():
-        n = int(candidates.locus_slots[locus + 1] - candidates.locus_slots[locus])
-        absent = log10_absent[absent_slots[locus] : absent_slots[locus] + n]
-        plausible = np.flatnonzero(absent + 1e-10 < -threshold / 10)
-        if len(plausible):
-            kept_loci.append(locus)
-            allele_rows += [0, *(plausible + 1).tolist()]
-            row_slots.append(len(allele_rows))
+    for locus in np.flatnonzero((qual >= settings.standard_min_confidence) & (best > 0)).tolist():
+        n_alleles = int(candidates.locus_slots[locus + 1] - candidates.locus_slots[locus]) + 1
+        present = np.flatnonzero(genotype_table(ploidy, n_alleles)[best[locus]][1:]) + 1
+        kept_loci.append(locus)
+        allele_rows += [0, *present.tolist()]
+        row_slots.append(len(allele_rows))
     loci, rows, row_slots = np.array(kept_loci, np.int64), np.array(allele_rows, np.int32), np.array(row_slots, np.int64)
     n = len(loci)
     depths = np.empty(len(rows), np.int32)

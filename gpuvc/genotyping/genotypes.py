@@ -52,47 +52,10 @@ def log10_multinomials(ploidy, n_alleles):
 
 
 @kernel
-def _allele_frequencies(pls, table, log10_orders, pseudocounts, log10_absent, effective_counts):
-    """Specification, section 5.2, for one sample; pls int64[n_genotypes], phred.
-
-    Writes log10 P(allele absent) per alternate allele (index 0: log10 P(no variant)) and the effective counts.
-    """
-    n_genotypes, n_alleles = table.shape
-    frequencies = np.full(n_alleles, 1.0 / n_alleles)
-    previous = np.zeros(n_alleles)
-    posterior = np.empty(n_genotypes)
-    while True:
-        log_frequencies = np.log10(frequencies)
-        top = -np.inf
-        for g in range(n_genotypes):
-            value = log10_orders[g] - pls[g] / 10.0
-            for a in range(n_alleles):
-                value += table[g, a] * log_frequencies[a]
-            posterior[g] = value
-            top = max(top, value)
-        total = 0.0
-        for g in range(n_genotypes):
-            total += 10.0 ** (posterior[g] - top)
-        norm = top + np.log10(total)
-        effective_counts[:] = 0.0
-        for g in range(n_genotypes):
-            posterior[g] -= norm
-            share = 10.0 ** posterior[g]
-            for a in range(n_alleles):
-                effective_counts[a] += table[g, a] * share
-        change = 0.0
-        for a in range(n_alleles):
-            change = max(change, abs(effective_counts[a] - previous[a]))
-            previous[a] = effective_counts[a]
-        weight = 0.0
-        for a in range(n_alleles):
-            weight += pseudocounts[a] + effective_counts[a]
-        for a in range(n_alleles):
-            frequencies[a] = (pseudocounts[a] + effective_counts[a]) / weight
-        if change <= EM_TOLERANCE:
-            break
-    # One more look with the final frequencies.
+def _posteriors(pls, table, log10_orders, frequencies, posterior):
+    """Write log10 P(genotype | reads) with alleles drawn at these frequencies."""
     log_frequencies = np.log10(frequencies)
+    n_genotypes, n_alleles = table.shape
     top = -np.inf
     for g in range(n_genotypes):
         value = log10_orders[g] - pls[g] / 10.0
@@ -103,94 +66,89 @@ def _allele_frequencies(pls, table, log10_orders, pseudocounts, log10_absent, ef
     total = 0.0
     for g in range(n_genotypes):
         total += 10.0 ** (posterior[g] - top)
-    norm = top + np.log10(total)
-    log10_absent[0] = min(0.0, posterior[0] - norm)
-    for a in range(1, n_alleles):
-        top = -np.inf
-        for g in range(n_genotypes):
-            if table[g, a] == 0:
-                top = max(top, posterior[g])
-        total = 0.0
-        for g in range(n_genotypes):
-            if table[g, a] == 0:
-                total += 10.0 ** (posterior[g] - top)
-        log10_absent[a] = min(0.0, top + np.log10(total) - norm)
+    posterior -= top + np.log10(total)
 
 
 @kernel
-def _allele_frequencies_of_loci(loci, pls, slots, locus_slots, length, table, log10_orders, pseudocounts, qual, log10_absent, absent_slots):
-    n_alleles = table.shape[1]
-    here = np.empty(n_alleles)
-    absent, counts = np.empty(n_alleles), np.empty(n_alleles)
-    for k in range(loci.size):
-        locus = loci[k]
-        here[0] = pseudocounts[0]
-        for a in range(1, n_alleles):
-            here[a] = pseudocounts[1] if length[locus_slots[locus] + a - 1] == 0 else pseudocounts[2]
-        _allele_frequencies(pls[slots[locus] : slots[locus + 1]], table, log10_orders, here, absent, counts)
-        qual[locus] = -10.0 * absent[0] + 0.0
-        for a in range(1, n_alleles):
-            log10_absent[absent_slots[locus] + a - 1] = absent[a]
-
-
-def pseudocounts(settings):
-    """float64[3]: prior weight of the reference allele, an SNV, an indel."""
-    return REFERENCE_PSEUDOCOUNT * np.array([1.0, settings.heterozygosity, settings.indel_heterozygosity])
-
-
-def allele_frequencies(pls, ploidy, allele_pseudocounts):
-    """QUAL and allele presence at one locus.
+def allele_frequencies(pls, table, log10_orders, pseudocounts, posterior, effective_counts):
+    """log10 P(no variant) of one sample at one locus, from HaplotypeCaller's allele-frequency model.
 
     Parameters
     ----------
     pls : int64[n_genotypes]
         Phred, least 0, in VCF order.
-    allele_pseudocounts : float64[n_alleles]
+    table, log10_orders
+        From `genotype_table`, `log10_multinomials`.
+    pseudocounts : float64[n_alleles]
         Prior weight of each allele.
+    posterior : float64[n_genotypes]; effective_counts : float64[n_alleles]
+        Written: log10 posteriors of the genotypes, and expected copies of each allele.
 
-    Returns
-    -------
-    qual : float
-        Phred of P(no variant).
-    log10_absent : float64[n_alternates]
-        log10 P(allele absent).
-    effective_counts : float64[n_alleles]
-
-    Source: HaplotypeCaller's allele-frequency model (specification, section 5.2), equal to it in the golden cases.
+    Source: specification, section 5.2; equal to it in the golden cases.
     """
-    n_alleles = len(allele_pseudocounts)
-    log10_absent, effective_counts = np.empty(n_alleles), np.empty(n_alleles)
-    table = genotype_table(ploidy, n_alleles)
-    _allele_frequencies(
-        np.asarray(pls, np.int64), table, log10_multinomials(ploidy, n_alleles), np.asarray(allele_pseudocounts, np.float64), log10_absent,
-        effective_counts,
-    )  # fmt: skip
-    return -10.0 * log10_absent[0] + 0.0, log10_absent[1:], effective_counts
+    n_genotypes, n_alleles = table.shape
+    frequencies = np.full(n_alleles, 1.0 / n_alleles)
+    previous = np.zeros(n_alleles)
+    change = 2 * EM_TOLERANCE
+    while change > EM_TOLERANCE:
+        _posteriors(pls, table, log10_orders, frequencies, posterior)
+        effective_counts[:] = 0.0
+        for g in range(n_genotypes):
+            share = 10.0 ** posterior[g]
+            for a in range(n_alleles):
+                effective_counts[a] += table[g, a] * share
+        change = 0.0
+        for a in range(n_alleles):
+            change = max(change, abs(effective_counts[a] - previous[a]))
+        previous[:] = effective_counts
+        frequencies[:] = (pseudocounts + effective_counts) / (pseudocounts + effective_counts).sum()
+    _posteriors(pls, table, log10_orders, frequencies, posterior)
+    return min(0.0, posterior[0])
 
 
-def genotype_allele_frequencies(pls, slots, locus_slots, length, ploidy, settings):
-    """`allele_frequencies` of all loci.
+@kernel
+def _judge(loci, pls, slots, locus_slots, rates, table, log10_orders, qual, best):
+    n_genotypes, n_alleles = table.shape
+    pseudocounts, counts, posterior = np.empty(n_alleles), np.empty(n_alleles), np.empty(n_genotypes)
+    pseudocounts[0] = REFERENCE_PSEUDOCOUNT
+    for k in range(loci.size):
+        locus = loci[k]
+        here = pls[slots[locus] : slots[locus + 1]]
+        for a in range(1, n_alleles):
+            pseudocounts[a] = REFERENCE_PSEUDOCOUNT * rates[locus_slots[locus] + a - 1]
+        qual[locus] = -10.0 * allele_frequencies(here, table, log10_orders, pseudocounts, posterior, counts) + 0.0
+        top, which = -np.inf, 0
+        for g in range(n_genotypes):
+            value = -here[g] / 10.0
+            for a in range(1, n_alleles):
+                if table[g, a] > 0:
+                    value += np.log10(rates[locus_slots[locus] + a - 1])
+            if value > top:
+                top, which = value, g
+        best[locus] = which
+
+
+def judge_loci(pls, slots, locus_slots, rates, ploidy):
+    """QUAL and likeliest genotype of all loci.
 
     Parameters
     ----------
     pls : int64[...]; slots : int64[L + 1]
         Of each locus.
-    locus_slots : int64[L + 1]; length : int32[A]
-        Candidate alleles of each locus, and their lengths (0 = SNV).
+    locus_slots : int64[L + 1]
+        Candidate alleles of each locus. rates : float64[A]: chance of each to be in a sample.
 
     Returns
     -------
     qual : float64[L]
-    log10_absent : float64[A]
-    absent_slots : int64[L + 1]
-        Where in log10_absent a locus begins (`locus_slots`).
+        Phred of P(no variant), see `allele_frequencies`.
+    best : int32[L]
+        Genotype that is likeliest when each distinct allele in it is as rare as `rates` says, so that a second alternate allele needs
+        more than a read or two.
     """
-    n_loci = len(slots) - 1
-    qual, log10_absent = np.empty(n_loci), np.empty(len(length))
+    qual, best = np.empty(len(slots) - 1), np.empty(len(slots) - 1, np.int32)
     n_alleles = np.diff(locus_slots) + 1
     for n in np.unique(n_alleles).tolist():
-        _allele_frequencies_of_loci(
-            np.flatnonzero(n_alleles == n), pls, slots, locus_slots, length, genotype_table(ploidy, n), log10_multinomials(ploidy, n),
-            pseudocounts(settings), qual, log10_absent, locus_slots,
-        )  # fmt: skip
-    return qual, log10_absent, locus_slots
+        loci = np.flatnonzero(n_alleles == n)
+        _judge(loci, pls, slots, locus_slots, rates, genotype_table(ploidy, n), log10_multinomials(ploidy, n), qual, best)
+    return qual, best

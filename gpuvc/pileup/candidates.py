@@ -14,7 +14,7 @@ from gpuvc.kernels.cpu.pileup import QUAL_ROW, READS_ROW
 from gpuvc.kernels.jit import kernel
 from gpuvc.settings import MAX_INDEL_BP
 
-MIN_READS = 2
+MIN_READS = 2  # that show an SNV; an indel may be seen by one read and hidden by the mapper in the others
 MIN_SNV_EVIDENCE = 1000
 """Hundredths of a phred by which some genotype with the allele must beat the one without, in the estimate from sums of qualities."""
 MIN_INDEL_SHARE = 0.2
@@ -141,7 +141,7 @@ def find_candidates(pileup, reference, reference_start, settings, copy_cost):
     inside = (column >= 0) & (column < pileup.n_positions) & (np.abs(table.length) <= MAX_INDEL_BP)
     support = table.forward + table.reverse
     depth = pileup.counts[READS_ROW, np.where(inside, column, 0)]
-    is_candidate = inside & (support >= MIN_READS) & (support * settings.sample_ploidy >= MIN_INDEL_SHARE * depth)
+    is_candidate = inside & (support * settings.sample_ploidy >= MIN_INDEL_SHARE * depth)
     rows = np.flatnonzero(is_candidate)
     # At most so many alleles a locus: those most reads carry, ties by length and sequence.
     rows = rows[np.lexsort((rows, -support[rows], table.pos[rows]))]

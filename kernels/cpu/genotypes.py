@@ -6,9 +6,11 @@ Integers throughout: hundredths of a phred, the sum of two likelihoods by a tabl
 
 from ..jit import kernel
 
+DISFAVOURED = 200  # hundredths of a phred (0.2 in log10) below its best allele
+
 
 @kernel
-def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, penalties, weight, allele_counts, log_sum, copy_cost, out):
+def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out):
     """Write the penalty of genotype `task_genotype[k]` at locus `task_locus[k]`: -1000 log10 of P(reads | genotype).
 
     Parameters
@@ -19,8 +21,8 @@ def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, 
         Which pairs (reads) belong to a locus.
     allele_slots : int64[n_pairs + 1]; penalties : int32[...]
         From `score_pair`: hundredths of a phred per allele of each pair.
-    weight : int32[n_pairs]
-        In 1/256: a read that says the same as others for the same reason counts less; 256 = in full, 0 = not at all.
+    error_weight : int32[n_pairs]
+        In 1/256: how much the read counts against genotypes that make an error of it (all of whose alleles it disfavours).
     allele_counts : int32[n_genotypes, max alleles]
         Copies of each allele.
     log_sum : int32[n_steps]
@@ -33,10 +35,11 @@ def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, 
     total = 0
     for pair in range(pair_slots[locus], pair_slots[locus + 1]):
         slot, n_alleles = allele_slots[pair], allele_slots[pair + 1] - allele_slots[pair]
-        sum_so_far = -1
+        sum_so_far, least = -1, DISFAVOURED + 1
         for a in range(n_alleles):
             copies = allele_counts[genotype, a]
             if copies > 0:
+                least = min(least, penalties[slot + a])
                 penalty = penalties[slot + a] + copy_cost[copies]
                 if sum_so_far < 0:
                     sum_so_far = penalty
@@ -44,12 +47,12 @@ def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, 
                     low, high = min(sum_so_far, penalty), max(sum_so_far, penalty)
                     sum_so_far = low - (log_sum[high - low] if high - low < log_sum.size else 0)
                     sum_so_far = max(sum_so_far, 0)
-        total += sum_so_far * weight[pair]
+        total += sum_so_far * (error_weight[pair] if least > DISFAVOURED else 256)
     out[k] = (total + 128) >> 8
 
 
 @kernel
-def genotype_likelihoods(task_locus, task_genotype, pair_slots, allele_slots, penalties, weight, allele_counts, log_sum, copy_cost, out):
+def genotype_likelihoods(task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out):
     """`genotype_likelihood` for every task."""
     for k in range(task_locus.size):
-        genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, penalties, weight, allele_counts, log_sum, copy_cost, out)
+        genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out)

@@ -1,0 +1,63 @@
+"""Base errors at one place on one strand are not independent: how much each read counts against genotypes that call it an error.
+
+What repeats there is the chemistry: a motif that misleads the sequencer does so on one strand in read after read. Length errors have their
+model in the gap penalties of the repeat they fall in, so at indels every read counts in full.
+"""
+
+import numpy as np
+
+from gpuvc.kernels.codes import FLAG_REVERSE
+from gpuvc.kernels.jit import kernel
+
+REPEATED_ERROR, FLOOR = 0.83, 0.03
+"""The n-th read (from 0, best first) with the same allele on the same strand counts REPEATED_ERROR^n (1 - FLOOR) + FLOOR: the error model
+of MAQ and samtools (specification, section 9.3: depcorr 0.17, eta 0.03)."""
+WEIGHTS = np.floor(256 * (REPEATED_ERROR ** np.arange(64) * (1 - FLOOR) + FLOOR) + 0.5).astype(np.int32)
+
+
+@kernel
+def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, flag, table, weights):
+    for locus in range(pair_slots.size - 1):
+        first, last = pair_slots[locus], pair_slots[locus + 1]
+        if is_indel[locus]:
+            weights[first:last] = 256
+            continue
+        n = last - first
+        key = np.empty(n, np.int64)
+        group = np.empty(n, np.int64)
+        for i in range(n):
+            pair = first + i
+            best, second, which = 1 << 30, 1 << 30, 0
+            for a in range(allele_slots[pair], allele_slots[pair + 1]):
+                if penalties[a] < best:
+                    second = best
+                    best, which = penalties[a], a - allele_slots[pair]
+                elif penalties[a] < second:
+                    second = penalties[a]
+            group[i] = 2 * which + (1 if flag[pair_read[pair]] & FLAG_REVERSE else 0)
+            # By group, then the firmest read first, then the order of the file.
+            key[i] = (group[i] << 44) + ((np.int64(1 << 20) - (second - best)) << 22) + i
+        key.sort()
+        rank, before = 0, -1
+        for i in range(n):
+            at = key[i] & ((1 << 22) - 1)
+            if group[at] != before:
+                rank, before = 0, group[at]
+            weights[first + at] = table[min(rank, table.size - 1)]
+            rank += 1
+
+
+def error_weights(is_indel, likelihoods, reads):
+    """int32[P]: in 1/256, for `gpuvc.kernels.cpu.genotypes.genotype_likelihood`.
+
+    Parameters
+    ----------
+    is_indel : bool[L]
+    likelihoods : LikelihoodBatch
+    reads : ReadBatch
+    """
+    weights = np.empty(len(likelihoods.pair_read), np.int32)
+    _error_weights(
+        is_indel, likelihoods.pair_slots, likelihoods.pair_read, likelihoods.allele_slots, likelihoods.penalties, reads.flag, WEIGHTS, weights
+    )
+    return weights
