@@ -13,7 +13,7 @@ import difflib
 import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gpuvc.errors import InputError, UsageError
 from gpuvc.settings import Settings
@@ -118,7 +118,7 @@ class Option:
     group: str
     names: tuple[str, ...]  # GATK's long name first, then its short ones, then aliases
     to: str
-    kind: object
+    kind: Any
     help: str
     repeatable: bool = False
     required: bool = False
@@ -363,7 +363,7 @@ class Noted(NamedTuple):
     """Accepted, with a note: it cannot change calls. `to`: the parameter that it sets all the same, if no option of ours does."""
 
     names: tuple
-    takes: object
+    takes: Any
     note: str
     to: str | None = None
 
@@ -373,7 +373,7 @@ class Refused(NamedTuple):
 
     names: tuple
     instead: str
-    takes: object = Text()
+    takes: Any = Text()
     does: tuple = ()
 
 
@@ -580,7 +580,10 @@ def read_options(arguments, table, *, command, others=()) -> Request:
         An --arguments_file cannot be read.
     """
     known = {name: option for option in (*table, *others) for name in option.names}
-    values, notes, implied, given = {}, [], {}, {}
+    values: dict[str, Any] = {}
+    implied: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    notes = []
     rest = _with_argument_files(arguments)[::-1]  # a stack, the next token last
     while rest:
         token = rest.pop()
@@ -614,7 +617,7 @@ def read_options(arguments, table, *, command, others=()) -> Request:
 def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     """The values that are fields of Settings as a Settings, and the others."""
     names = {field.name for field in fields(Settings)}
-    ours = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names}
+    ours: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names}
     rest = {name: value for name, value in values.items() if name not in names}
     settings = Settings(**ours)
     threshold = rest.pop("genotyping_mapping_quality", 0)

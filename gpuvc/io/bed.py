@@ -67,9 +67,9 @@ def resolve_intervals(
     for value, known, option in ((set_rule, SET_RULES, "--interval-set-rule"), (merging_rule, MERGING_RULES, "--interval-merging-rule")):
         if value not in known:
             raise UsageError(f"rule in {option}: found {value!r}, expected {' or '.join(known)}.")
-    for value, option in ((padding, "--interval-padding"), (exclude_padding, "--interval-exclusion-padding")):
-        if value < 0:
-            raise UsageError(f"padding in {option}: found {value}, expected 0 or more bp.")
+    for bp, option in ((padding, "--interval-padding"), (exclude_padding, "--interval-exclusion-padding")):
+        if bp < 0:
+            raise UsageError(f"padding in {option}: found {bp}, expected 0 or more bp.")
 
     if include:
         sources = [_read_source(source, "-L", contigs, padding, merging_rule) for source in include]

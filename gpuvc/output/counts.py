@@ -33,7 +33,7 @@ def open_table(output):
 def indel_texts(pileup: Pileup) -> dict[int, str]:
     """Row → its indels as text: +SEQUENCE or -LENGTH, a colon, reads of the forward and of the reverse strand; joined by semicolons."""
     indels = pileup.indels
-    texts = {}
+    texts: dict[int, list[str]] = {}
     letters = ASCII_OF_CODE[indels.inserted].tobytes().decode()
     columns = (indels.pos - pileup.start, indels.length, indels.inserted_offsets[:-1], indels.forward, indels.reverse)
     for row, length, offset, forward, reverse in zip(*(column.tolist() for column in columns)):
@@ -117,7 +117,8 @@ class _Arrow:
         counts = [(name, pa.int32()) for name in PILEUP_FIELDS]
         columns = [("contig", pa.string()), ("pos", pa.int32()), ("ref", pa.string()), *counts, ("indels", pa.string())]
         self._schema = pa.schema(columns)
-        self._writer = pa.ipc.new_file(file, self._schema)
+        self._sink = pa.OSFile(str(file.temporary), "wb")
+        self._writer = pa.ipc.new_file(self._sink, self._schema)
 
     def add(self, contig, pileup, codes):
         indels = indel_texts(pileup)
@@ -130,11 +131,18 @@ class _Arrow:
             [indels.get(row) for row in range(n)],
         ]
         arrays = [self._pa.array(column, field.type) for column, field in zip(columns, self._schema)]
-        self._writer.write_batch(self._pa.record_batch(arrays, self._schema))
+        self._guarded(self._writer.write_batch, self._pa.record_batch(arrays, self._schema))
 
     def commit(self):
-        self._writer.close()
+        self._guarded(self._writer.close)
+        self._guarded(self._sink.close)
         self._file.commit()
+
+    def _guarded(self, function, *arguments):
+        try:
+            function(*arguments)
+        except OSError as error:
+            raise self._file.refused(error) from error
 
     def __enter__(self):
         return self

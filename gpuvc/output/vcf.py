@@ -131,7 +131,7 @@ class VariantWriter:
             longest = max(map(int, re.findall(r"^##contig=<.*length=(\d+)", header_text, re.MULTILINE)), default=0)
             self._index_kind = "csi" if self._suffix == ".bcf" or longest > _TABIX_LONGEST else "tbi"
         self._file = StandardOutput() if self._suffix is None else PartialFile(self.path)
-        self._temporaries = []
+        self._temporaries: list[Path] = []
         self._text = self._file if self._suffix in (None, ".vcf") else BgzfStream(self._file)
         self.write(header_text)
 

@@ -1,0 +1,60 @@
+"""How the demo counts: equal variants have equal keys, and a match needs allele and copies."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from gpuvc.demo import _normal_forms, inside, read_alleles, score
+from gpuvc.intervals import Contigs
+
+#            0123456789012
+REFERENCE = "GATCACACACTTG"
+GENOME = SimpleNamespace(window=lambda contig, start, end: np.array(["ACGTN".index(base) for base in REFERENCE[start:end]], np.uint8))
+
+
+@pytest.mark.parametrize(
+    "pos, ref, alt, expected",
+    [
+        (3, "C", "T", [(3, "C", "T")]),
+        (2, "TC", "TT", [(3, "C", "T")]),
+        (3, "CA", "TG", [(3, "C", "T"), (4, "A", "G")]),
+        (2, "TCA", "GCT", [(2, "T", "G"), (4, "A", "T")]),
+        (9, "CTT", "CT", [(9, "CT", "C")]),
+        (7, "CAC", "C", [(2, "TCA", "T")]),
+        (9, "C", "CAC", [(2, "T", "TCA")]),
+        (8, "ACTT", "ACT", [(9, "CT", "C")]),
+    ],
+)
+def test_normal_forms(pos, ref, alt, expected):
+    assert REFERENCE[pos : pos + len(ref)] == ref
+    assert _normal_forms("c", pos, ref, alt, GENOME) == [("c", *form) for form in expected]
+
+
+def test_alleles_of_a_file(tmp_path):
+    import gzip
+
+    lines = [
+        "#CHROM",
+        "c\t4\t.\tC\tT,A\t.\tPASS\t.\tGT:DP\t1/2:3",
+        "c\t5\t.\tA\tG\t.\t.\t.\tDP:GT\t3:1|1",
+        "c\t6\t.\tC\tG\t.\tLowQual\t.\tGT\t0/1",
+        "c\t7\t.\tA\tG\t.\tPASS\t.\tGT\t0/0",
+        "c\t8\t.\tC\t*\t.\tPASS\t.\tGT\t0/1",
+    ]
+    path = tmp_path / "a.vcf.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    found = read_alleles(path, GENOME)
+    assert found == {("c", 3, "C", "T"): 1, ("c", 3, "C", "A"): 1, ("c", 4, "A", "G"): 2}
+
+
+def test_inside_needs_every_reference_base():
+    alleles = {("c", 3, "C", "T"): 1, ("c", 5, "C", "T"): 1, ("c", 4, "AC", "A"): 1, ("c", 2, "T", "C"): 1}
+    kept = inside(alleles, [np.array([[3, 5], [7, 9]])], Contigs(("c",), (13,)))
+    assert list(kept) == [("c", 3, "C", "T")]
+
+
+def test_score():
+    truth = {("c", 1, "A", "C"): 1, ("c", 2, "A", "C"): 2, ("c", 5, "A", "AC"): 1, ("c", 6, "AC", "A"): 1}
+    found = {("c", 1, "A", "C"): 1, ("c", 2, "A", "C"): 1, ("c", 5, "A", "AC"): 1}
+    assert score(truth, found) == {"SNV": (1, 1, 1), "indel": (1, 0, 1)}
