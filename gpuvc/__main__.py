@@ -1,4 +1,4 @@
-"""python -m gpuvc."""
+"""python -m gpuvc"""
 
 from gpuvc.cli import entry
 

@@ -16,13 +16,25 @@ CONTEXT_BP = 512
 indel's way to its leftmost place (at most 200 bp), 100 bp of soft clips, 50 bp of indel."""
 
 
-def call_shard(shard, alignments, reference, settings, backend, clock):
+def fetch_reads(shard, alignments, clock):
+    """ReadBatch of all reads that calling `shard` needs."""
+    contig_length = alignments.contigs.lengths[shard.contig_id]
+    near = shard.span.padded(CONTEXT_BP, contig_length)
+    with clock.stage("decode"):
+        # All reads that start where any read near the shard starts: the downsampler judges them together.
+        return alignments.fetch(Interval(near.contig_id, max(0, near.start - MAX_READ_SPAN), near.end))
+
+
+def call_shard(shard, reads, contigs, reference, settings, backend, clock):
     """Call variants in one shard.
 
     Parameters
     ----------
     shard : Shard
-    alignments : AlignmentSource
+    reads : ReadBatch
+        From `fetch_reads`; base qualities are changed.
+    contigs : Contigs
+        Of the alignments.
     reference : Reference
     settings : Settings
     backend : Backend
@@ -34,15 +46,13 @@ def call_shard(shard, alignments, reference, settings, backend, clock):
     list[Call]
         Those whose first base lies in one of the shard's targets, in genome order. They do not depend on where the shard begins or ends.
     """
-    contig = alignments.contigs.names[shard.contig_id]
-    contig_length = alignments.contigs.lengths[shard.contig_id]
+    if reads.n_reads == 0:
+        return []
+    contig, contig_length = contigs.names[shard.contig_id], contigs.lengths[shard.contig_id]
     span = shard.span
     near = span.padded(CONTEXT_BP, contig_length)
-    with clock.stage("decode"):
-        # All reads that start where any read near the shard starts: the downsampler judges them together.
-        reads = alignments.fetch(Interval(span.contig_id, max(0, near.start - MAX_READ_SPAN), near.end))
     with clock.stage("filter"):
-        use, refused = choose_reads(reads, contig_length, settings, span.start, span.end)
+        use, refused, n_bases = choose_reads(reads, contig_length, settings, span.start, span.end)
         use = use[reads.ref_end[use] > near.start]
         finalise_quals(reads, use, settings.correct_overlapping_quality)
     with clock.stage("pileup"):
@@ -56,6 +66,7 @@ def call_shard(shard, alignments, reference, settings, backend, clock):
         calls = call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)
+    clock.add("bases", n_bases)
     clock.add("loci.candidates", int(((candidates.locus_pos >= span.start) & (candidates.locus_pos < span.end)).sum()))
     return _inside(calls, shard)
 

@@ -196,6 +196,8 @@ def choose_reads(reads, contig_length, settings, count_from, count_to):
     use : int32[n_used]
     refused : dict[str, int]
         By the first filter that refused the read, in the order of ALL_FILTERS, then the downsampler; "passed" for the rest.
+    n_bases : int
+        Of the reads that passed and are counted.
 
     Raises UsageError for a filter name that is not known.
     Source: GATK HaplotypeCaller's default chain. The downsampler keeps as many reads per start as GATK's reservoir, chosen by hash
@@ -226,5 +228,7 @@ def choose_reads(reads, contig_length, settings, count_from, count_to):
         dropped = before - int((keep & counted).sum())
         if dropped:
             refused[DOWNSAMPLED] = dropped
-    refused["passed"] = int((keep & counted).sum())
-    return np.flatnonzero(keep).astype(np.int32), refused
+    used = keep & counted
+    refused["passed"] = int(used.sum())
+    n_bases = int(np.diff(reads.base_offsets)[used].sum())
+    return np.flatnonzero(keep).astype(np.int32), refused, n_bases

@@ -1,0 +1,357 @@
+"""gpuvc for programs: call variants, read columns, pile up; and the parts of a run.
+
+    plan_shards → call_shard (each on its own, in any order) → merge_shards
+"""
+
+import os
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+
+from gpuvc import caller
+from gpuvc.backends import choose_backend
+from gpuvc.batches import Call
+from gpuvc.errors import InputError, UsageError
+from gpuvc.intervals import Interval, Shard
+from gpuvc.io.alignments import open_alignments
+from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, resolve_intervals
+from gpuvc.io.fasta import open_reference
+from gpuvc.output.files import PartialFile
+from gpuvc.output.report import report_json, run_report, variant_type
+from gpuvc.output.vcf import VariantWriter, format_call, vcf_header
+from gpuvc.pileup.overlaps import finalise_quals
+from gpuvc.pileup.pileup import pile_up
+from gpuvc.pileup.read_filters import MAX_READ_SPAN, active_filters, choose_reads
+from gpuvc.runners import in_order
+from gpuvc.settings import Settings
+from gpuvc.timing import Clock
+
+SHARD_BYTES = 8 << 20  # compressed input a shard: some 100,000 reads, 40 MB of columns
+MAX_SHARD_BP = 500_000  # bounds the counts per position: 52 MB
+MAX_GAP_BP = 32_768  # between targets of one shard; reading on costs less than a fresh start up to about two windows of the index
+
+
+@dataclass
+class RunSummary:
+    """What a run did. `report` holds all of it; `calls` the records themselves when no output file was named."""
+
+    n_records: int
+    n_reads: int
+    seconds: float
+    report: dict = field(repr=False)
+    calls: list[Call] | None = field(default=None, repr=False)
+
+
+def plan_shards(targets, alignments, shard_bytes=None):
+    """Cut the targets into shards of about equal compressed size.
+
+    Parameters
+    ----------
+    targets : list of int64[n, 2]
+        One per contig, as `gpuvc.io.bed.resolve_intervals` gives them.
+    alignments : AlignmentSource
+        Its index tells where the bytes are; without one, shards are MAX_SHARD_BP long.
+    shard_bytes : int, optional
+        Compressed bytes a shard, default SHARD_BYTES. Calls do not depend on it.
+
+    Returns
+    -------
+    list[Shard]
+        In genome order.
+    """
+    shard_bytes = shard_bytes or SHARD_BYTES
+    shards = []
+    for contig_id, rows in enumerate(targets):
+        if not len(rows):
+            continue
+        cuts = _cuts(alignments.byte_starts(contig_id), int(rows[0, 0]), int(rows[-1, 1]), shard_bytes)
+        for piece in _pieces(rows, cuts):
+            shards.append(Shard(len(shards), contig_id, piece))
+    return shards
+
+
+def _cuts(byte_starts, start, end, shard_bytes):
+    """Positions in (start, end), ascending, where a new shard begins because of its bytes or its length."""
+    cuts = [start]
+    positions, offsets = byte_starts if byte_starts is not None else ((), ())
+    if len(positions) > 1:
+        # Equal shares of bytes between known points of the index; finer than the index is not known, so positions are interpolated.
+        marks = np.arange(offsets[0] + shard_bytes, offsets[-1], shard_bytes)
+        cuts += [p for p in np.interp(marks, offsets, positions).astype(np.int64).tolist() if start < p < end]
+    whole = []
+    for low, high in zip(cuts, [*cuts[1:], end]):
+        whole += range(low, high, MAX_SHARD_BP)
+    return np.array(whole[1:], np.int64)
+
+
+def _pieces(rows, cuts):
+    """The rows split at the cuts and at wide gaps: lists of targets, one per shard."""
+    starts = np.concatenate([rows[:, 0], cuts])
+    starts = np.unique(starts)
+    row = np.searchsorted(rows[:, 0], starts, side="right") - 1
+    inside = starts < rows[row, 1]
+    starts, row = starts[inside], row[inside]
+    ends = np.minimum(rows[row, 1], np.append(starts[1:], np.iinfo(np.int64).max))
+    parts = np.column_stack([starts, ends])
+    is_new = np.zeros(len(parts), bool)
+    if len(parts) > 1:
+        is_new[1:] |= parts[1:, 0] - parts[:-1, 1] > MAX_GAP_BP
+        is_new[1:] |= np.searchsorted(cuts, parts[1:, 0], side="right") > np.searchsorted(cuts, parts[:-1, 0], side="right")
+    return np.split(parts, np.flatnonzero(is_new))
+
+
+def call_shard(shard, alignments, reference, settings, backend, clock, reads=None):
+    """Calls of one shard; see `gpuvc.caller.call_shard`. `reads` may be given when they were fetched before."""
+    if reads is None:
+        reads = caller.fetch_reads(shard, alignments, clock)
+    name = alignments.contigs.names[shard.contig_id]
+    if reads.n_reads and name not in reference.contigs.index:
+        raise InputError(missing_contig(name, reference.contigs, "the alignments", reference.path))
+    return caller.call_shard(shard, reads, alignments.contigs, reference, settings, backend, clock)
+
+
+def merge_shards(results, contigs, writer):
+    """Write the calls of all shards, which come in genome order as (shard, calls), and count them.
+
+    Returns
+    -------
+    by_type, by_filter : Counter
+    """
+    by_type, by_filter = Counter(), Counter()
+    for shard, calls in results:
+        name = contigs.names[shard.contig_id]
+        writer.write("".join(format_call(call, name) for call in calls))
+        by_type.update(variant_type(call.ref, call.alts) for call in calls)
+        by_filter.update(";".join(call.filters) or "PASS" for call in calls)
+    return by_type, by_filter
+
+
+class _Kept:
+    """Stands in for a writer when the calls themselves are wanted."""
+
+    def __init__(self):
+        self.calls = []
+
+    def write(self, text):
+        """Nothing: the calls are kept as they pass."""
+
+    def commit(self):
+        """Nothing to make whole."""
+
+
+def call_variants(
+    reference,
+    alignments,
+    output=None,
+    *,
+    settings=Settings(),  # noqa: B008 - frozen
+    intervals=(),
+    exclude_intervals=(),
+    interval_padding=0,
+    interval_exclusion_padding=0,
+    interval_set_rule="UNION",
+    interval_merging_rule="ALL",
+    sample_name=None,
+    device="auto",
+    threads=None,
+    shard_bytes=None,
+    report=None,
+    version_header=True,
+    command_line=None,
+    create_index=True,
+    progress=None,
+):
+    """Call germline SNVs and indels of one sample.
+
+    Parameters
+    ----------
+    reference : str
+        Indexed FASTA.
+    alignments : str or sequence of str
+        BAM or CRAM files, "-" for a BAM on standard input.
+    output : str, optional
+        .vcf, .vcf.gz, .bcf, or "-" for standard output; whole or not there at all. None: the calls are in the summary.
+    settings : Settings
+        What can change calls.
+    intervals, exclude_intervals, interval_padding, interval_exclusion_padding, interval_set_rule, interval_merging_rule
+        As `gpuvc.io.bed.resolve_intervals` takes them.
+    sample_name : str, optional
+        Needed when the alignments hold several samples.
+    device : "auto", "cpu" or "cuda"
+    threads : int, optional
+        Default: every core this process may use. Never changes calls.
+    shard_bytes : int, optional
+        Compressed bytes of input per unit of work. Never changes calls.
+    report : str, optional
+        Where to write the run report (JSON).
+    version_header : bool
+        False leaves out the header lines that name the run, so that two runs compare byte for byte.
+    command_line : str, optional
+        For the header and the report.
+    create_index : bool
+    progress : callable, optional
+        Called as progress(done_bytes, total_bytes, contig, pos1) after every shard.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    InputError, UsageError, DeviceError, OutputError
+    """
+    started_at = datetime.now(UTC)
+    paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
+    threads = threads or len(os.sched_getaffinity(0))
+    active_filters(settings)  # an unknown name is an error before any work
+    compile_timer = _CompileTimer()
+    with ExitStack() as stack:
+        stack.enter_context(compile_timer)
+        genome = open_reference(reference)
+        source = stack.enter_context(open_alignments(paths, reference=reference, sample_name=sample_name, threads=threads))
+        contigs, sample = source.contigs, source.sample
+        shown = ", ".join(map(str, paths))
+        missing = check_contigs(contigs, genome.contigs, shown, reference)
+        targets = resolve_intervals(
+            intervals, exclude_intervals, contigs=contigs, padding=interval_padding, exclude_padding=interval_exclusion_padding,
+            set_rule=interval_set_rule, merging_rule=interval_merging_rule,
+        )  # fmt: skip
+        if intervals:
+            check_targets(targets, missing, contigs, genome.contigs, shown, reference)
+        backend, reason = choose_backend(device)
+        header = vcf_header(
+            contigs, sample, reference_path=reference, settings=settings, command_line=command_line, version=version_header
+        )
+        report_file = stack.enter_context(PartialFile(report)) if report else None
+        writer = stack.enter_context(VariantWriter(output, header, create_index=create_index)) if output is not None else _Kept()
+        shards = plan_shards(targets, source, shard_bytes)
+        clock = Clock()
+        results = in_order(
+            shards,
+            lambda shard: caller.fetch_reads(shard, source, clock),
+            lambda shard, reads: call_shard(shard, source, genome, settings, backend, clock, reads),
+            threads=threads,
+            prepare_in_turn=source.is_sequential,
+        )
+        results = _watched(results, shards, source, writer, progress)
+        by_type, by_filter = merge_shards(results, contigs, writer)
+        with clock.stage("finish"):
+            writer.commit()
+        n_used = clock.counts.pop("reads.passed", 0)
+        refused = {name.removeprefix("reads."): n for name, n in list(clock.counts.items()) if name.startswith("reads.")}
+        for name in refused:
+            del clock.counts[f"reads.{name}"]
+        summary = run_report(
+            command_line=command_line, settings=settings, reference=reference, alignments={str(p): _size(p) for p in paths}, output=output,
+            sample=sample, device=f"{backend.name} ({backend.device})", device_reason=reason, threads=threads, started_at=started_at,
+            reads_seen=n_used + sum(refused.values()), reads_used=n_used, reads_filtered=refused, bases=clock.counts.pop("bases", 0),
+            targets_bp=sum(shard.n_bases for shard in shards), candidate_loci=clock.counts.pop("loci.candidates", 0),
+            records_by_type=by_type, records_by_filter=by_filter, clock=clock, compile_s=compile_timer.seconds,
+        )  # fmt: skip
+        if report_file:
+            report_file.write(report_json(summary))
+            report_file.commit()
+    return RunSummary(
+        n_records=summary["records"]["total"], n_reads=n_used, seconds=summary["seconds"]["wall"], report=summary,
+        calls=writer.calls if isinstance(writer, _Kept) else None,
+    )  # fmt: skip
+
+
+def _watched(results, shards, source, writer, progress):
+    """Pass the results on; keep the calls where they are wanted, tell how far the run is."""
+    total_bp = sum(shard.n_bases for shard in shards)
+    done_bp = 0
+    for shard, calls in results:
+        if isinstance(writer, _Kept):
+            writer.calls += calls
+        yield shard, calls
+        done_bp += shard.n_bases
+        if progress:
+            progress(source.total_bytes * done_bp // max(1, total_bp), source.total_bytes, source.contigs.names[shard.contig_id], shard.span.end)
+
+
+def _size(path):
+    return os.path.getsize(path) if os.path.isfile(path) else None
+
+
+class _CompileTimer:
+    """Seconds spent compiling kernels while in force (any thread, nested compilations once); 0 when all came from the cache."""
+
+    def __enter__(self):
+        from numba.core import event
+
+        self._listener = event.TimingListener()
+        self._event = event
+        event.register("numba:compile", self._listener)
+        return self
+
+    def __exit__(self, *exception):
+        self._event.unregister("numba:compile", self._listener)
+
+    @property
+    def seconds(self):
+        return self._listener.duration if self._listener.done else 0.0
+
+
+def read_columns(alignments, interval=None, *, reference=None, sample_name=None):
+    """Reads as columns.
+
+    Parameters
+    ----------
+    alignments : str or sequence of str
+    interval : str, optional
+        A region such as "chr20:1,000-2,000" (1-based, closed); None for the whole of the input.
+    reference : str, optional
+        FASTA, for CRAM that needs one.
+
+    Returns
+    -------
+    ReadBatch
+    """
+    from gpuvc.io.columns import join_batches
+
+    paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
+    with open_alignments(paths, reference=reference, sample_name=sample_name) as source:
+        if interval is None:
+            return join_batches([_copy(batch) for batch in source.batches()])
+        return source.fetch(parse_region(interval, source.contigs, where="interval"))
+
+
+def _copy(batch):
+    """The batch in arrays of its own: `batches` hands the same memory out again."""
+    return type(batch)(*(getattr(batch, name).copy() for name in batch.__slots__))
+
+
+def pileup(reference, alignments, interval, *, settings=Settings(), device="auto", sample_name=None):  # noqa: B008 - frozen
+    """Counts per position over a region, of the reads that calling would use.
+
+    Parameters
+    ----------
+    reference : str
+    alignments : str or sequence of str
+    interval : str
+        "chr20:1,000-2,000" (1-based, closed) or a contig's name.
+
+    Returns
+    -------
+    Pileup
+        Counts with mate overlaps and adaptors already settled, as calling sees them.
+    """
+    paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
+    backend, _ = choose_backend(device)
+    genome = open_reference(reference)
+    with open_alignments(paths, reference=reference, sample_name=sample_name) as source:
+        check_contigs(source.contigs, genome.contigs, ", ".join(map(str, paths)), reference)
+        window = parse_region(interval, source.contigs, where="interval")
+        name, length = source.contigs.names[window.contig_id], source.contigs.lengths[window.contig_id]
+        if name not in genome.contigs.index:
+            raise UsageError(missing_contig(name, genome.contigs, ", ".join(map(str, paths)), reference))
+        reads = source.fetch(Interval(window.contig_id, max(0, window.start - MAX_READ_SPAN), window.end))
+    use, _, _ = choose_reads(reads, length, settings, window.start, window.end)
+    finalise_quals(reads, use, settings.correct_overlapping_quality)
+    near = window.padded(caller.CONTEXT_BP, length)
+    codes = genome.window(name, near.start, near.end)
+    return pile_up(reads, use, window, codes, near.start, settings.min_base_quality, backend)[0]
