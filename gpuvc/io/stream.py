@@ -44,13 +44,14 @@ class BlockReader:
         n = len(self._left)
         raw[:n] = np.frombuffer(self._left, np.uint8)
         no_more = False
-        while n < RUN_BYTES and not no_more:
+        while True:
             if self._ends_at_eof_block and raw[max(0, n - len(EOF_BLOCK)) : n].tobytes() == EOF_BLOCK:
                 no_more = True
-            else:
-                n_read = os.readv(self._fd, [memoryview(raw)[n:]])
-                n += n_read
-                no_more = n_read == 0
+            if no_more or n >= RUN_BYTES:
+                break
+            n_read = os.readv(self._fd, [memoryview(raw)[n:]])
+            n += n_read
+            no_more = n_read == 0
         if run_offset == 0 and kind_of(raw[: min(n, 64)].tobytes(), self.path) != "bam":
             raise InputError(f"format of {self.path}: found CRAM in a pipe, expected BAM. Convert it on the way: samtools view -u")
         blocks.list(raw, 0, n, self.path, run_offset)
