@@ -11,9 +11,9 @@ from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.pileup.pileup import pile_up
 from gpuvc.pileup.read_filters import MAX_READ_SPAN, choose_reads
 
-CONTEXT_BP = 512
-"""A call depends on reads within this distance of it, plus the rest of those reads: 40 bp of neighbouring candidates beyond a repeat, an
-indel's way to its leftmost place (at most 200 bp), 100 bp of soft clips, 50 bp of indel."""
+CONTEXT_BP = 768
+"""A call depends on reads within this distance of it, plus the rest of those reads: 150 bp to calls that decide on its filters, from each
+40 bp to neighbouring candidates beyond a repeat, an indel's way to its leftmost place (at most 200 bp), 100 bp of soft clips, 50 of indel."""
 
 
 def fetch_reads(shard, alignments, clock):

@@ -7,7 +7,7 @@ import numpy as np
 from gpuvc.batches import Call
 from gpuvc.genotyping.annotations import fisher_strand, qual_by_depth, read_evidence, strand_odds_ratio, z_of
 from gpuvc.genotyping.dependence import error_weights
-from gpuvc.genotyping.filters import filters_of
+from gpuvc.genotyping.filters import apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, genotype_table, judge_loci, log_sum_table
 from gpuvc.genotyping.priors import allele_rates
 from gpuvc.kernels.codes import BASES
@@ -105,8 +105,8 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
             "ReadPosRankSum": z[2],
             "SOR": strand_odds_ratio(*strand),
         }
-        filters = filters_of(info, record_qual, bool(candidates.is_indel[locus]))
-        calls.append(Call(contig_id, pos, ref, alts, record_qual, filters, info, genotype, ad, sum(ad), gq, pl))
+        calls.append(Call(contig_id, pos, ref, alts, record_qual, (), info, genotype, ad, sum(ad), gq, pl))
+    apply_filters(calls)
     return calls
 
 

@@ -1,10 +1,54 @@
-"""Filters shipped with gpuvc, on by default as FILTER values; a record is never dropped for one."""
+"""Filters shipped with gpuvc, on by default as FILTER values; no record is ever dropped for one.
+
+GATK's published hard filters are not among them: on every clean set they cost more true SNVs than they remove false ones (docs/accuracy.md).
+"""
+
+import numpy as np
+
+LOW_QUAL = 10.0  # phred; appears only where --standard-min-confidence-threshold-for-calling is set lower
+IMBALANCE, NEAR_IMBALANCE = 30.0, 6.0  # phred, see `hidden_copies`
+NEAR_BP = 150  # a read's length: calls made by the same reads
 
 FILTERS = {
-    "LowQual": "Low quality",
+    "LowQual": f"QUAL below {LOW_QUAL:g}",
+    "AlleleBalance": f"Heterozygous, but 10^{IMBALANCE / 10:g} times likelier with three or four copies, of which one or two differ, than with two; "
+    f"or 10^{NEAR_IMBALANCE / 10:g} times with such a call within {NEAR_BP} bp: reads of a hidden duplication, or systematic errors",
 }
 
+# Shares of alternate reads that two copies cannot give and three or four can.
+_SHARES = np.array([1 / 3, 1 / 4, 2 / 3, 3 / 4])
+_LOG_ALT, _LOG_REF = 10 * np.log10(_SHARES / 0.5), 10 * np.log10((1 - _SHARES) / 0.5)
 
-def filters_of(info, qual, is_indel):
-    """Names of the filters that a record fails."""
-    return ()
+
+def hidden_copies(ref_depth, alt_depth):
+    """float64[n]: phred by which the depths of heterozygous calls fit three or four copies better than two, at least 0.
+
+    Parameters
+    ----------
+    ref_depth, alt_depth : int[n]
+        Informative reads (AD).
+    """
+    fits = np.multiply.outer(ref_depth, _LOG_REF) + np.multiply.outer(alt_depth, _LOG_ALT)
+    return np.maximum(fits.max(axis=-1, initial=0.0), 0.0)
+
+
+def apply_filters(calls):
+    """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with."""
+    diploid_hets = [
+        i for i, call in enumerate(calls) if len(call.genotype) == 2 and call.genotype[0] == 0 and call.genotype[1] > 0
+    ]
+    excess = np.zeros(len(calls))
+    if diploid_hets:
+        depths = np.array([(calls[i].allele_depths[0], calls[i].allele_depths[calls[i].genotype[1]]) for i in diploid_hets])
+        excess[diploid_hets] = hidden_copies(depths[:, 0], depths[:, 1])
+    pos = np.array([call.pos for call in calls], np.int64)
+    far = pos[excess >= IMBALANCE]
+    n_near = np.searchsorted(far, pos + NEAR_BP, side="right") - np.searchsorted(far, pos - NEAR_BP, side="left")
+    fails = (excess >= IMBALANCE) | ((excess >= NEAR_IMBALANCE) & (n_near > 0))
+    for call, imbalanced in zip(calls, fails.tolist()):
+        names = []
+        if call.qual < LOW_QUAL:
+            names.append("LowQual")
+        if imbalanced:
+            names.append("AlleleBalance")
+        call.filters = tuple(names)
