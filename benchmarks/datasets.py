@@ -24,8 +24,8 @@ BUNDLED = REPOSITORY / "gpuvc" / "data"
 TILED_SPAN = (4_900, 105_100)  # the part of the bundled contig that has reads
 
 
-class Unavailable(Exception):
-    """An input, or a program that makes or judges it, is not on this machine; the text says which."""
+class Unavailable(SystemExit):
+    """An input, or a program that makes or judges it, is not on this machine; the text says which, and ends the command where uncaught."""
 
 
 @dataclass(frozen=True)
