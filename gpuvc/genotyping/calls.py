@@ -1,5 +1,6 @@
 """Likelihoods → calls: genotype likelihoods, QUAL, the alleles that are there, genotype, annotations, filters."""
 
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -10,7 +11,7 @@ from gpuvc.genotyping.dependence import error_weights
 from gpuvc.genotyping.filters import apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, genotype_table, judge_loci, log_sum_table
 from gpuvc.genotyping.priors import allele_rates
-from gpuvc.kernels.codes import BASES
+from gpuvc.kernels.codes import ASCII_OF_CODE, BASES
 
 
 def genotype_loci(candidates, likelihoods, weights, settings, backend):
@@ -79,71 +80,75 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
         loci, likelihoods.pair_slots, likelihoods.allele_slots, likelihoods.penalties, rows, row_slots, likelihoods.pair_read,
         likelihoods.quality, likelihoods.end_distance, reads.mapq, reads.flag, depths, strands, statistics, is_p, n_reads, mapq_squares,
     )  # fmt: skip
+    text = ASCII_OF_CODE[reference].tobytes().decode()
+    quals, all_pls = qual[loci].tolist(), pls.tolist()
+    all_depths, all_strands, all_rows, row_slots = depths.tolist(), strands.tolist(), rows.tolist(), row_slots.tolist()
+    all_statistics, all_is_p, mapq_squares, n_reads = statistics.tolist(), is_p.tolist(), mapq_squares.tolist(), n_reads.tolist()
     calls = []
     for k, locus in enumerate(kept_loci):
-        alleles = rows[row_slots[k] : row_slots[k + 1]]
-        call = _call(candidates, locus, alleles, pls[slots[locus] : slots[locus + 1]], ploidy, reference, reference_start)
-        if call is None:
+        alleles = tuple(all_rows[row_slots[k] : row_slots[k + 1]])
+        genotype, gq, pl = _genotype(all_pls[slots[locus] : slots[locus + 1]], ploidy, alleles)
+        if genotype[-1] == 0:
             continue
-        pos, ref, alts, genotype, gq, pl = call
-        ad = tuple(depths[row_slots[k] : row_slots[k + 1]].tolist())
-        strand = strands[k].tolist()
-        an = len(genotype)
-        ac = tuple(genotype.count(a) for a in range(1, len(alts) + 1))
-        z = [z_of(s, p) for s, p in zip(statistics[k].tolist(), is_p[k].tolist())]
-        record_qual = float(qual[locus])
+        ref, alts = _allele_texts(candidates, locus, alleles, text, reference_start)
+        ad = tuple(all_depths[row_slots[k] : row_slots[k + 1]])
+        strand = all_strands[k]
+        ac = tuple(genotype.count(a) for a in range(1, len(alleles)))
+        z = [z_of(s, p) for s, p in zip(all_statistics[k], all_is_p[k])]
         info = {
             "AC": ac,
-            "AF": tuple(c / an for c in ac),
-            "AN": an,
+            "AF": tuple(c / ploidy for c in ac),
+            "AN": ploidy,
             "BaseQRankSum": z[0],
-            "DP": int(n_reads[k]),
+            "DP": n_reads[k],
             "FS": fisher_strand(*strand),
             "MQ": sqrt(mapq_squares[k]) if mapq_squares[k] >= 0 else None,
             "MQRankSum": z[1],
-            "QD": qual_by_depth(record_qual, ad),
+            "QD": qual_by_depth(quals[k], ad),
             "ReadPosRankSum": z[2],
             "SOR": strand_odds_ratio(*strand),
         }
-        calls.append(Call(contig_id, pos, ref, alts, record_qual, (), info, genotype, ad, sum(ad), gq, pl))
+        calls.append(Call(contig_id, int(candidates.locus_pos[locus]), ref, alts, quals[k], (), info, genotype, ad, sum(ad), gq, pl))
     apply_filters(calls)
     return calls
 
 
-def _call(candidates, locus, alleles, pls, ploidy, reference, reference_start):
-    """Alleles as text, genotype, GQ and PL of a locus reduced to `alleles`; None when the best genotype is then hom-ref."""
-    n_all = int(candidates.locus_slots[locus + 1] - candidates.locus_slots[locus]) + 1
-    table = genotype_table(ploidy, n_all)
-    absent = np.ones(n_all, bool)
-    absent[alleles] = False
-    kept = np.flatnonzero(table[:, absent].sum(axis=1) == 0)
-    pl = pls[kept]
-    pl = pl - pl.min()
-    best = int(np.argmin(pl))
-    if best == 0:
-        return None
-    copies = genotype_table(ploidy, len(alleles))[best]
-    genotype = tuple(a for a, c in enumerate(copies.tolist()) for _ in range(c))
-    gq = int(np.partition(pl, 1)[1])
-    pos = int(candidates.locus_pos[locus])
-    at = pos - reference_start
-    first = int(candidates.locus_slots[locus])
-    rows = [first + int(a) - 1 for a in alleles[1:]]
+@cache
+def _genotypes_of(ploidy, n_alleles, alleles):
+    """Which genotypes of n_alleles hold only `alleles`, in VCF order; and those genotypes as tuples of indices into `alleles`."""
+    table = genotype_table(ploidy, n_alleles)
+    absent = np.ones(n_alleles, bool)
+    absent[list(alleles)] = False
+    kept = np.flatnonzero(table[:, absent].sum(axis=1) == 0).tolist()
+    copies = genotype_table(ploidy, len(alleles)).tolist()
+    return kept, [tuple(a for a, c in enumerate(row) for _ in range(c)) for row in copies]
+
+
+def _genotype(pls, ploidy, alleles):
+    """Genotype, GQ and PL of a locus reduced to `alleles` (indices, reference first)."""
+    n_alleles = 2
+    while len(genotype_table(ploidy, n_alleles)) < len(pls):
+        n_alleles += 1
+    kept, genotypes = _genotypes_of(ploidy, n_alleles, alleles)
+    least = min(pls[g] for g in kept)
+    pl = tuple(pls[g] - least for g in kept)
+    return genotypes[pl.index(0)], min(sorted(pl)[1], 99), pl
+
+
+def _allele_texts(candidates, locus, alleles, text, reference_start):
+    """REF and ALT of a locus; text is the reference as letters from `reference_start` on."""
+    at = int(candidates.locus_pos[locus]) - reference_start
+    first = int(candidates.locus_slots[locus]) - 1
     if not candidates.is_indel[locus]:
-        return pos, BASES[reference[at]], tuple(BASES[candidates.base[r]] for r in rows), genotype, min(gq, 99), tuple(pl.tolist())
-    longest = max(0, -min(int(candidates.length[r]) for r in rows))
-    ref = _text(reference[at : at + 1 + longest])
+        return text[at], tuple(BASES[candidates.base[first + a]] for a in alleles[1:])
+    lengths = [int(candidates.length[first + a]) for a in alleles[1:]]
+    ref = text[at : at + 1 - min(0, *lengths)]
     alts = []
-    for r in rows:
-        length = int(candidates.length[r])
+    for a, length in zip(alleles[1:], lengths):
         if length < 0:
             alts.append(ref[0] + ref[1 - length :])
         else:
-            row = candidates.indel[r]
+            row = candidates.indel[first + a]
             inserted = candidates.indels.inserted[candidates.indels.inserted_offsets[row] : candidates.indels.inserted_offsets[row + 1]]
-            alts.append(ref[0] + _text(inserted) + ref[1:])
-    return pos, ref, tuple(alts), genotype, min(gq, 99), tuple(pl.tolist())
-
-
-def _text(codes):
-    return "".join(BASES[c] for c in codes)
+            alts.append(ref[0] + ASCII_OF_CODE[inserted].tobytes().decode() + ref[1:])
+    return ref, tuple(alts)

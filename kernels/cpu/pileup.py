@@ -1,7 +1,8 @@
 """Pileup on the CPU: counts per position, and the indels reads carry. Twin of `cuda/pileup.py`.
 
 Rows of `counts` are `gpuvc.batches.PILEUP_FIELDS`. One pass over the CIGAR of each read; a read's bases touch a few kilobytes of
-each row, which stay in the first-level cache while its neighbours in the sorted file add to the same ones.
+each row, which stay in the first-level cache while its neighbours in the sorted file add to the same ones. A base's count and quality go
+into one 64-bit sum (count above bit 32), taken apart at the end: one read-modify-write a base instead of two.
 """
 
 import numpy as np
@@ -11,23 +12,24 @@ from ..jit import kernel
 
 QUAL_ROW, DELETED_ROW, INSERTION_ROW, DELETION_ROW, CLIP_ROW, READS_ROW, MAPQ_ROW, MAPQ0_ROW = 10, 15, 17, 19, 21, 23, 24, 25
 
+COUNTED_ONCE = 1 << 32
+
 MAX_SHIFT_BP = 200  # an indel is moved left at most this far, so that where it lands depends on nearby bases only
 # Inserted sequences are told apart by a 42-bit digest: below 2^42 a step times 2^20 stays inside int64 on every device.
 DIGEST_MODULUS, DIGEST_FACTOR = (1 << 42) - 11, (1 << 20) - 3
 
 
 @kernel
-def _cover(counts, begin, end, read_mapq):
-    """Count one read over columns begin..end: three plain loops, which the compiler turns into SIMD."""
-    reads, mapq_sum = counts[READS_ROW], counts[MAPQ_ROW]
-    for p in range(begin, end):
-        reads[p] += 1
-    for p in range(begin, end):
-        mapq_sum[p] += read_mapq
-    if read_mapq == 0:
-        mapq0 = counts[MAPQ0_ROW]
-        for p in range(begin, end):
-            mapq0[p] += 1
+def _cover(cover, begin, end, read_mapq):
+    """Count one read over columns begin..end, as a step up and a step down of three sums along the columns."""
+    if begin < end:
+        cover[0, begin] += 1
+        cover[0, end] -= 1
+        cover[1, begin] += read_mapq
+        cover[1, end] -= read_mapq
+        if read_mapq == 0:
+            cover[2, begin] += 1
+            cover[2, end] -= 1
 
 
 @kernel
@@ -48,6 +50,8 @@ def pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_
         Added to. Reads may reach beyond either end; what does is not counted.
     """
     n_positions = counts.shape[1]
+    packed = np.zeros(10 * n_positions, np.int64)  # [base, strand, position]
+    cover = np.zeros((3, n_positions + 1), np.int64)
     for u in range(use.size):
         read = use[u]
         reverse = 1 if flag[read] & FLAG_REVERSE else 0
@@ -60,18 +64,18 @@ def pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_
             length = np.int64(cigar[c] >> 4)
             if (1 << operation) & ALIGNS:
                 begin, end = max(0, -at), min(length, n_positions - at)
-                _cover(counts, at + begin, at + end, read_mapq)
+                _cover(cover, at + begin, at + end, read_mapq)
+                strand_row = reverse * n_positions + at
                 for i in range(begin, end):
-                    quality = base_quals[base + i]
+                    quality = base_quals[np.uint64(base + i)]
                     if quality >= min_base_quality:
-                        code = bases[base + i]
-                        counts[2 * code + reverse, at + i] += 1
-                        counts[QUAL_ROW + code, at + i] += quality
+                        # Unsigned: Numba would check a signed index for below 0.
+                        packed[np.uint64(2 * n_positions * np.int64(bases[np.uint64(base + i)]) + strand_row + i)] += COUNTED_ONCE + quality
             elif operation == CIGAR_D:
                 if 0 < at <= n_positions:
                     counts[DELETION_ROW + reverse, at - 1] += 1
                 begin, end = max(0, at), min(n_positions, at + length)
-                _cover(counts, begin, end, read_mapq)
+                _cover(cover, begin, end, read_mapq)
                 for p in range(begin, end):
                     counts[DELETED_ROW + reverse, p] += 1
             elif operation == CIGAR_I:
@@ -87,6 +91,16 @@ def pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_
                 base += length
             if (1 << operation) & CONSUMES_REFERENCE:
                 at += length
+    for row in range(3):
+        total = 0
+        for p in range(n_positions):
+            total += cover[row, p]
+            counts[READS_ROW + row, p] += total
+    for row in range(10):
+        both = packed[row * n_positions : (row + 1) * n_positions]
+        for p in range(n_positions):
+            counts[row, p] += both[p] >> 32
+            counts[QUAL_ROW + row // 2, p] += both[p] & (COUNTED_ONCE - 1)
 
 
 @kernel
@@ -143,7 +157,7 @@ def collect_read_indels(
                     while p > 0 and moved < MAX_SHIFT_BP and reference[p] == bases[base + (size - 1 - moved % size)]:
                         p -= 1
                         moved += 1
-                    value = 0
+                    value = np.int64(0)
                     for i in range(size):
                         # Base i after rotation to the right by `moved`.
                         value = (value * DIGEST_FACTOR + bases[base + (i - moved) % size] + 1) % DIGEST_MODULUS
