@@ -93,15 +93,16 @@ class TestFiles:
     def test_interval_list(self, write):
         text = "@HD\tVN:1.6\n@SQ\tSN:chr1\tLN:1000\n@SQ\tSN:chrUn\tLN:7\nchr1\t1\t5\t+\tx\nchr1\t1000\t1000\t-\ty\n"
         assert resolve(write("a.interval_list", text)) == [("chr1", 0, 5), ("chr1", 999, 1000)]
+        assert resolve(write("a.picard", "@SQ\tSN:chr1\tLN:1000\nchr1\t7\t9\n")) == [("chr1", 6, 9)]
 
     def test_vcf_and_bcf(self, write, tmp_path):
         text = (
             "##fileformat=VCFv4.2\n##contig=<ID=chr1,length=1000>\n##contig=<ID=chr2,length=500>\n"
             '##INFO=<ID=END,Number=1,Type=Integer,Description="">\n##INFO=<ID=XEND,Number=1,Type=Integer,Description="">\n'
             "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
-            "chr1\t5\t.\tACG\tA\t.\t.\tXEND=77\nchr1\t100\t.\tA\t<DEL>\t.\t.\tXEND=3;END=150\nchr2\t7\t.\tA\tC\t.\t.\t.\n"
+            "chr1\t1\t.\tACG\tA\t.\t.\tXEND=77\nchr1\t100\t.\tA\t<DEL>\t.\t.\tXEND=3;END=150\nchr2\t7\t.\tA\tC\t.\t.\t.\n"
         )
-        expected = [("chr1", 4, 7), ("chr1", 99, 150), ("chr2", 6, 7)]
+        expected = [("chr1", 0, 3), ("chr1", 99, 150), ("chr2", 6, 7)]
         for name in ("a.vcf", "a.vcf.gz"):
             assert resolve(write(name, text)) == expected
         bcf = str(tmp_path / "a.bcf")
@@ -134,8 +135,12 @@ class TestFiles:
             ("a.interval_list", "@SQ\tSN:chr1\tLN:1000\nchr1\t1\t1001\t+\tx\n", "<= 1000"),
             ("a.interval_list", "@SQ\tSN:chr1\tLN:1000\nchr1\t1\t10\tplus\tx\n", "strand"),
             ("a.interval_list", "@SQ\tSN:chr1\tLN:1000\nchr1 1 10\n", "tabs"),
+            ("a.interval_list", "@SQ\tSN:chr1\tLN:1000\nchr1\t1\tx\n", "tabs"),
+            ("a.interval_list", "@SQ\tSN:chr1\tLN:1000\nchr1\tx\t1\n", "tabs"),
             ("a.vcf", "##contig=<ID=chr2,assembly=x,length=501>\n", "500 bp as in the alignments"),
             ("a.vcf", "chr1\t5\t.\tA\tC\n", "eight columns"),
+            ("a.vcf", "chr1\t0\t.\tA\tC\t.\t.\t.\n", "found 0 to 0"),
+            ("a.vcf", "chr1\tx\t.\tA\tC\t.\t.\t.\n", "eight columns"),
             ("a.vcf", "chr1\t999\t.\tACG\tC\t.\t.\t.\n", "found 999 to 1001"),
             ("a.vcf", "chr1\t99\t.\tA\t<DEL>\t.\t.\tEND=90\n", "found 99 to 90"),
             ("a.list", "chr1:5-9\nchr1:9-5\n", ":2: found"),
@@ -147,6 +152,10 @@ class TestFiles:
         with pytest.raises(InputError) as error:
             resolve(path)
         assert path in str(error.value) and words in str(error.value) and "\n" not in str(error.value)
+
+    def test_a_contig_named_like_a_file_is_a_contig(self):
+        contigs = Contigs(("scaffolds.list", "b.bed"), (50, 60))
+        assert resolve("scaffolds.list", "b.bed:5", contigs=contigs) == [("scaffolds.list", 0, 50), ("b.bed", 4, 5)]
 
     def test_bad_files(self, tmp_path, write):
         with pytest.raises(InputError, match="no such file"):

@@ -275,6 +275,16 @@ class TestBgzf:
         assert gzip.decompress(whole.getvalue()) == data
         assert whole.getvalue() == cut.getvalue()
 
+    def test_blocks_begin_as_htslib_writes_them(self):
+        sink = io.BytesIO()
+        BgzfStream(sink).close()
+        stream = BgzfStream(sink)
+        stream.write(b"A" * 70_000)
+        stream.close()
+        starts = [at for at in range(len(sink.getvalue())) if sink.getvalue().startswith(BGZF_EOF[:16], at)]
+        assert len(starts) == 4 and starts[1] == len(BGZF_EOF)  # an empty file's marker; two blocks and their marker
+        assert int.from_bytes(sink.getvalue()[starts[2] - 4 : starts[2]], "little") == 0xFF00
+
     def test_blocks_hold_what_does_not_compress(self, tmp_path):
         data = os.urandom(200_000)
         with PartialFile(tmp_path / "a.gz") as file:
@@ -284,6 +294,17 @@ class TestBgzf:
             file.commit()
         with pysam.BGZFile(str(tmp_path / "a.gz")) as reader:
             assert reader.read(len(data) + 1) == data
+
+
+def test_aborted_files_are_closed(tmp_path):
+    def open_files():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = open_files()
+    file = PartialFile(tmp_path / "a.vcf")
+    assert open_files() == before + 1
+    file.abort()
+    assert open_files() == before
 
 
 def test_temporary_file_has_the_usual_permissions(tmp_path):
