@@ -31,7 +31,7 @@ from gpuvc.timing import Clock
 
 # Arrays of up to 32 MB are reused by the allocator without page faults: a fifth of the CPU time at twice these sizes.
 SHARD_BYTES = 4 << 20  # compressed input a shard: some 50,000 reads, 20 MB of columns
-MAX_SHARD_BP = 250_000  # bounds the counts per position: 26 MB
+MAX_SHARD_BP = 160_000  # bounds the counts per position: 17 MB
 MAX_GAP_BP = 32_768  # between targets of one shard; reading on costs less than a fresh start up to about two windows of the index
 
 
