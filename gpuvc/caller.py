@@ -3,7 +3,7 @@
 import numpy as np
 
 from gpuvc.genotyping.calls import call_loci
-from gpuvc.genotyping.genotypes import copy_costs
+from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.intervals import Interval
 from gpuvc.likelihoods.score import score_reads
 from gpuvc.pileup.candidates import find_candidates
@@ -59,7 +59,9 @@ def call_shard(shard, reads, contigs, reference, settings, backend, clock):
         window = near.padded(CONTEXT_BP, contig_length)
         codes = reference.window(contig, window.start, window.end)
         pileup, events = pile_up(reads, use, near, codes, window.start, settings.min_base_quality, backend)
-        candidates = find_candidates(pileup, codes, window.start, settings, copy_costs(settings.sample_ploidy))
+        ploidy = settings.sample_ploidy
+        max_alternates = most_alleles(ploidy, 1 + settings.max_alternate_alleles) - 1
+        candidates = find_candidates(pileup, codes, window.start, ploidy, copy_costs(ploidy), max_alternates)
     with clock.stage("likelihoods"):
         likelihoods = score_reads(reads, use, candidates, events, codes, window.start, settings, backend)
     with clock.stage("genotyping"):

@@ -66,8 +66,8 @@ class Candidates:
 
 
 @kernel
-def _snv_candidates(counts, reference, copy_cost, position, code):
-    """Write the columns and base codes of SNV candidates. Returns how many; position and code hold 3 per column at most."""
+def _snv_candidates(counts, reference, copy_cost, position, code, support):
+    """Write column, base code and reads of SNV candidates. Returns how many; the outputs hold 3 per column at most."""
     ploidy = copy_cost.size - 1
     n = 0
     for p in range(counts.shape[1]):
@@ -97,6 +97,7 @@ def _snv_candidates(counts, reference, copy_cost, position, code):
             if evidence >= MIN_SNV_EVIDENCE:
                 position[n] = p
                 code[n] = b
+                support[n] = reads
                 n += 1
     return n
 
@@ -118,7 +119,15 @@ def _last_positions(pos, length, inserted, inserted_offsets, reference, referenc
         last[k] = pos[k] + moved
 
 
-def find_candidates(pileup, reference, reference_start, settings, copy_cost):
+def _best_of_each(pos, support, most):
+    """Indices, ascending, of the `most` rows at each position that most reads show; ties go to the first."""
+    order = np.lexsort((np.arange(len(pos)), -support, pos))
+    ordered = pos[order]
+    rank = np.arange(len(pos)) - np.searchsorted(ordered, ordered, side="left")
+    return np.sort(order[rank < most])
+
+
+def find_candidates(pileup, reference, reference_start, ploidy, copy_cost, max_alternates):
     """Candidate alleles of a pileup.
 
     Parameters
@@ -128,25 +137,26 @@ def find_candidates(pileup, reference, reference_start, settings, copy_cost):
         Codes from `reference_start` on; covers the pileup's window.
     copy_cost : int32[ploidy + 1]
         From `gpuvc.genotyping.genotypes.copy_costs`.
+    max_alternates : int
+        Alleles kept of one kind at one position: those that most reads show.
     """
     offset = pileup.start - reference_start
     window = reference[offset : offset + pileup.n_positions]
     position = np.empty(3 * pileup.n_positions, np.int32)
     code = np.empty(3 * pileup.n_positions, np.uint8)
-    n_snvs = _snv_candidates(pileup.counts, window, copy_cost, position, code)
-    snv_pos = position[:n_snvs] + np.int32(pileup.start)
+    reads = np.empty(3 * pileup.n_positions, np.int32)
+    n_snvs = _snv_candidates(pileup.counts, window, copy_cost, position, code, reads)
+    snvs = _best_of_each(position[:n_snvs], reads[:n_snvs], max_alternates)
+    snv_pos, snv_base, n_snvs = position[snvs] + np.int32(pileup.start), code[snvs], len(snvs)
 
     table = pileup.indels
     column = table.pos - pileup.start
     inside = (column >= 0) & (column < pileup.n_positions) & (np.abs(table.length) <= MAX_INDEL_BP)
     support = table.forward + table.reverse
     depth = pileup.counts[READS_ROW, np.where(inside, column, 0)]
-    is_candidate = inside & (support * settings.sample_ploidy >= MIN_INDEL_SHARE * depth)
+    is_candidate = inside & (support * ploidy >= MIN_INDEL_SHARE * depth)
     rows = np.flatnonzero(is_candidate)
-    # At most so many alleles a locus: those most reads carry, ties by length and sequence.
-    rows = rows[np.lexsort((rows, -support[rows], table.pos[rows]))]
-    rank = np.arange(len(rows)) - np.searchsorted(table.pos[rows], table.pos[rows], side="left") if len(rows) else rows
-    rows = np.sort(rows[rank < settings.max_alternate_alleles])
+    rows = rows[_best_of_each(table.pos[rows], support[rows], max_alternates)]
     last = np.empty(len(table), np.int32)
     _last_positions(table.pos, table.length, table.inserted, table.inserted_offsets, reference, reference_start, last)
 
@@ -156,7 +166,7 @@ def find_candidates(pileup, reference, reference_start, settings, copy_cost):
     pos, kind = pos[order], kind[order]
     length = np.concatenate([np.zeros(n_snvs, np.int32), table.length[rows]])[order]
     indel = np.concatenate([np.full(n_snvs, -1, np.int32), rows.astype(np.int32)])[order]
-    base = np.concatenate([code[:n_snvs], np.full(len(rows), N, np.uint8)])[order]
+    base = np.concatenate([snv_base, np.full(len(rows), N, np.uint8)])[order]
     last = np.concatenate([snv_pos, last[rows]])[order].astype(np.int32)
 
     is_first = np.ones(len(pos), bool)
