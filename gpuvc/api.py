@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -271,11 +272,13 @@ def _watched(results, shards, source, writer, progress):
         yield shard, calls
         done_bp += shard.n_bases
         if progress:
-            progress(source.total_bytes * done_bp // max(1, total_bp), source.total_bytes, source.contigs.names[shard.contig_id], shard.span.end)
+            done_bytes = source.total_bytes * done_bp // max(1, total_bp)
+            progress(done_bytes, source.total_bytes, source.contigs.names[shard.contig_id], shard.span.end)
 
 
 def _size(path):
-    return os.path.getsize(path) if os.path.isfile(path) else None
+    path = Path(path)
+    return path.stat().st_size if path.is_file() else None
 
 
 class _CompileTimer:

@@ -13,7 +13,8 @@ from gpuvc.pileup.read_filters import MAX_READ_SPAN, choose_reads
 
 CONTEXT_BP = 768
 """A call depends on reads within this distance of it, plus the rest of those reads: 150 bp to calls that decide on its filters, from each
-40 bp to neighbouring candidates beyond a repeat, an indel's way to its leftmost place (at most 200 bp), 100 bp of soft clips, 50 of indel."""
+40 bp to neighbouring candidates beyond a repeat, an indel's way to its leftmost place (at most 200 bp), 100 bp of soft clips, 50 bp of
+indel."""
 
 
 def fetch_reads(shard, alignments, clock):

@@ -51,8 +51,9 @@ def fisher_strand(ref_forward, ref_reverse, alt_forward, alt_reverse):
 
 @kernel
 def rank_sum(values, is_alt):
-    """Mann-Whitney statistic of integer values 0..1023 of two groups: (Z, 0), or (p, 1) where Z is the normal quantile of p; (0, -1) without
-    one of the groups.
+    """Mann-Whitney statistic of integer values 0..1023 of two groups.
+
+    (Z, 0), or (p, 1) where Z is the normal quantile of p; (0, -1) without one of the groups.
 
     Exact (all orders, ties in mid-ranks) when both groups have fewer than 10 values, else the normal approximation with tie correction
     and a continuity correction, which GATK leaves out without ties.
@@ -146,7 +147,7 @@ def read_evidence(
         n = last - first
         series = np.empty((3, n), np.int32)
         is_alt = np.empty(n, np.bool_)
-        n_used, n_mapq, n_placed = 0, 0, 0
+        n_mapq, n_placed = 0, 0
         mapq_series, mapq_alt = np.empty(n, np.int32), np.empty(n, np.bool_)
         squares, n_known = 0.0, 0
         for pair in range(first, last):
@@ -176,7 +177,6 @@ def read_evidence(
                     series[1, n_placed] = min(end_distance[pair], 1023)
                     is_alt[n_placed] = alt
                     n_placed += 1
-            n_used += 1
         statistics[k, 0], is_p[k, 0] = rank_sum(series[0, :n_placed], is_alt[:n_placed])
         statistics[k, 1], is_p[k, 1] = rank_sum(mapq_series[:n_mapq], mapq_alt[:n_mapq])
         statistics[k, 2], is_p[k, 2] = rank_sum(series[1, :n_placed], is_alt[:n_placed])

@@ -58,6 +58,7 @@ def error_weights(is_indel, likelihoods, reads):
     """
     weights = np.empty(len(likelihoods.pair_read), np.int32)
     _error_weights(
-        is_indel, likelihoods.pair_slots, likelihoods.pair_read, likelihoods.allele_slots, likelihoods.penalties, reads.flag, WEIGHTS, weights
-    )
+        is_indel, likelihoods.pair_slots, likelihoods.pair_read, likelihoods.allele_slots, likelihoods.penalties, reads.flag, WEIGHTS,
+        weights,
+    )  # fmt: skip
     return weights

@@ -1,6 +1,7 @@
 """Filters shipped with gpuvc, on by default as FILTER values; no record is ever dropped for one.
 
-GATK's published hard filters are not among them: on every clean set they cost more true SNVs than they remove false ones (docs/accuracy.md).
+GATK's published hard filters are not among them: on every clean set they cost more true SNVs than they remove false ones
+(docs/accuracy.md).
 """
 
 import numpy as np
@@ -11,8 +12,8 @@ NEAR_BP = 150  # a read's length: calls made by the same reads
 
 FILTERS = {
     "LowQual": f"QUAL below {LOW_QUAL:g}",
-    "AlleleBalance": f"Heterozygous, but 10^{IMBALANCE / 10:g} times likelier with three or four copies, of which one or two differ, than with two; "
-    f"or 10^{NEAR_IMBALANCE / 10:g} times with such a call within {NEAR_BP} bp: reads of a hidden duplication, or systematic errors",
+    "AlleleBalance": f"Heterozygous, but its depths are 10^{IMBALANCE / 10:g} times likelier from three or four copies than from two, or "
+    f"10^{NEAR_IMBALANCE / 10:g} times within {NEAR_BP} bp of such a call: reads of a hidden duplication, or systematic errors",
 }
 
 # Shares of alternate reads that two copies cannot give and three or four can.

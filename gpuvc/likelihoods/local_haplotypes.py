@@ -27,9 +27,9 @@ GAP_OPEN_PHRED = (
     (38.5, 41, 41, 41, 41, 37.5, 35.25, 34.75, 34.75, 33.25, 33.25, 33.25, 32.5, 30.75, 28.5, 28.5, 28.5, 28.5, 28.5, 28.5),
     (37.5, 39, 39, 37.75, 34, 34, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25, 30.25),
     (37, 40, 40, 40, 36, 35, 24.5, 24.5, 24.5, 24.5, 22.5, 22.5, 22.5, 22.5, 22.5, 22.5, 22.5, 22.5, 22.5, 22.5),
-    (36.25, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40),
-    (36, 40.5, 40.5, 40.5, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75, 20.75),
-    (36.25, 39.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75, 32.75),
+    (36.25, *(19 * (40,))),
+    (36, 40.5, 40.5, 40.5, *(16 * (20.75,))),
+    (36.25, 39.75, *(18 * (32.75,))),
 )  # fmt: skip
 GAP_OPEN = np.floor(100 * np.array(GAP_OPEN_PHRED) + 0.5).astype(np.int16)
 GAP_EXTEND = np.array([1000 // period for period in range(1, 9)], np.int16)
@@ -193,7 +193,7 @@ def _apply(alleles, n_alleles, pos, length, base, indel, inserted, inserted_offs
 
 @kernel
 def _build(
-    loci, pos, length, base, indel, last, inserted, inserted_offsets, locus_slots, start, end, window_low, window_high, pair_slots, pair_read,
+    loci, pos, length, base, indel, inserted, inserted_offsets, locus_slots, start, end, window_low, window_high, pair_slots, pair_read,
     carried_slots, carried, reference, reference_start, gap_open_table, gap_extend_table, slots, offsets, bases, gap_open, gap_extend,
     cheapest_gap, shift_low, shift_high, allele,
 ):  # fmt: skip
@@ -277,9 +277,8 @@ def _build(
             if down < -MAX_INDEL_BP or up > MAX_INDEL_BP:
                 # Several long indels in one haplotype: beyond the band the kernels have room for.
                 down, up = max(down, -MAX_INDEL_BP), min(up, MAX_INDEL_BP)
-            _repeat_penalties(
-                bases[n_bases : n_bases + n], gap_open_table, gap_extend_table, gap_open[n_bases : n_bases + n], gap_extend[n_bases : n_bases + n]
-            )
+            here = slice(n_bases, n_bases + n)
+            _repeat_penalties(bases[here], gap_open_table, gap_extend_table, gap_open[here], gap_extend[here])
             cheapest = NO_REPEAT_OPEN
             for j in range(n_bases, n_bases + n):
                 cheapest = min(cheapest, gap_open[j])
@@ -337,7 +336,7 @@ def build_haplotypes(candidates, pair_slots, pair_read, carried, reference, refe
         gap_open, gap_extend = np.empty(n_bases, np.int16), np.empty(n_bases, np.int16)
         cheapest_gap, shift_low, shift_high, allele = (np.empty(room, np.int32) for _ in range(4))
         fitted = _build(
-            loci, candidates.pos, candidates.length, candidates.base, candidates.indel, candidates.last, candidates.indels.inserted,
+            loci, candidates.pos, candidates.length, candidates.base, candidates.indel, candidates.indels.inserted,
             candidates.indels.inserted_offsets, candidates.locus_slots, start, end, window_low, window_high, pair_slots, pair_read,
             *carried, reference, reference_start, GAP_OPEN, GAP_EXTEND, slots, offsets, bases, gap_open, gap_extend, cheapest_gap,
             shift_low, shift_high, allele,

@@ -53,7 +53,9 @@ def _reach(read, pos, ref_end, cigar, cigar_offsets, clip_reach):
 
 
 @kernel
-def _pair(use, pos, ref_end, cigar, cigar_offsets, clip_reach, locus_pos, locus_end, by_haplotypes, longest, fill, slots, pair_locus, pair_read):
+def _pair(
+    use, pos, ref_end, cigar, cigar_offsets, clip_reach, locus_pos, locus_end, by_haplotypes, longest, fill, slots, pair_locus, pair_read
+):
     """Count (fill False: into slots[locus + 1]) or write (fill True: slots are cursors) the reads over each locus."""
     for u in range(use.size):
         read = use[u]
@@ -96,7 +98,10 @@ def _score_bases(pair_locus, code, quality, by_haplotypes, locus_slots, base, re
 
 
 def mismatch_costs(min_base_quality):
-    """int32[256]: hundredths of a phred a mismatch costs by base quality: Q + 10 log10 3 (one of three wrong bases); 0 below the least Q."""
+    """int32[256]: hundredths of a phred a mismatch costs by base quality.
+
+    Q + 10 log10 3 (one of three wrong bases); 0 below min_base_quality.
+    """
     quality = np.arange(256)
     costs = np.floor(100 * (quality + 10 * np.log10(3)) + 0.5)
     return np.where(quality < max(min_base_quality, 1), 0, costs).astype(np.int32)

@@ -106,15 +106,14 @@ def _snv_candidates(counts, reference, copy_cost, position, code, support):
 def _last_positions(pos, length, inserted, inserted_offsets, reference, reference_start, last):
     """last[k]: the reference base before allele k when it is moved as far right as its sequence allows."""
     for k in range(pos.size):
-        p = pos[k] - reference_start
+        first = pos[k] - reference_start + 1
         size = abs(length[k])
         moved = 0
         if length[k] < 0:
-            while p + 1 + size + moved < reference.size and reference[p + 1 + moved] == reference[p + 1 + size + moved] and reference[p + 1 + moved] < N:
+            while first + size + moved < reference.size and reference[first + moved] == reference[first + size + moved] < N:
                 moved += 1
         else:
-            first = inserted_offsets[k]
-            while p + 1 + moved < reference.size and reference[p + 1 + moved] == inserted[first + moved % size]:
+            while first + moved < reference.size and reference[first + moved] == inserted[inserted_offsets[k] + moved % size]:
                 moved += 1
         last[k] = pos[k] + moved
 

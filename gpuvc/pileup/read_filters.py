@@ -90,8 +90,9 @@ def _cigar_is_good(cigar, first, last):
 
 @kernel
 def _failures(
-    contig_id, pos, ref_end, mapq, flag, read_group, mate_contig_id, mate_pos, cigar, cigar_offsets, base_offsets, base_quals, contig_length, min_mapq, out
-):
+    contig_id, pos, ref_end, mapq, flag, read_group, mate_contig_id, mate_pos, cigar, cigar_offsets, base_offsets, base_quals,
+    contig_length, min_mapq, out,
+):  # fmt: skip
     """Bit i of out[read] is set when ALL_FILTERS[i] refuses the read."""
     for r in range(pos.size):
         bits = 0

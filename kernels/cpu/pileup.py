@@ -180,5 +180,6 @@ def collect_indels(
     """`collect_read_indels` for every used read."""
     for u in range(use.size):
         collect_read_indels(
-            u, use, pos, cigar, cigar_offsets, bases, base_offsets, reference, reference_start, slots, anchor, length, read_offset, shift, digest
-        )
+            u, use, pos, cigar, cigar_offsets, bases, base_offsets, reference, reference_start, slots, anchor, length, read_offset, shift,
+            digest,
+        )  # fmt: skip
