@@ -11,7 +11,7 @@ import numpy as np
 
 from gpuvc.errors import InputError, UsageError
 from gpuvc.io.bam import IndexedBam, check_eof_block
-from gpuvc.io.columns import join_batches, merge_batches, places, take_reads
+from gpuvc.io.columns import join_batches, merge_batches, new_columns, places, take_reads
 from gpuvc.io.formats import kind_of
 from gpuvc.io.header import ReadGroup
 from gpuvc.io.htslib_file import HtslibFile, is_url
@@ -207,6 +207,8 @@ class AlignmentSource:
         As in `samtools view REGION`: unmapped reads placed at their mate's position are among them, and a record without reference span
         covers one base. Several inputs are merged; at one position the first input's records come first.
         """
+        if interval.start >= interval.end:
+            return new_columns(0, 0, 0)
         batches = [self._keep_sample(source.fetch(interval)) for source in self._inputs]
         return batches[0] if len(batches) == 1 else merge_batches(batches)
 

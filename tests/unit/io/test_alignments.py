@@ -1,0 +1,177 @@
+"""What a source of reads is made of: samples, several inputs, files without index, pipes."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import bam_files
+import numpy as np
+import pytest
+from bam_files import HEADER, record
+
+from gpuvc.errors import InputError, UsageError
+from gpuvc.intervals import Interval
+from gpuvc.io.alignments import open_alignments
+from gpuvc.io.columns import join_batches
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+TWO_SAMPLES = HEADER | {"RG": [{"ID": "a", "SM": "ann"}, {"ID": "b", "SM": "bob"}, {"ID": "c", "SM": "ann"}]}
+ALL = Interval(0, 0, 100_000)
+
+
+def whole(source, threads=1):
+    return join_batches([join_batches([batch]) for batch in source.batches(threads)])
+
+
+def assert_equal(found, expected):
+    for name in found.__slots__:
+        assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+
+
+def grouped(path, groups, header):
+    tags = [[("RG", group)] if group else [] for group in groups]
+    return bam_files.write_bam(path, [record(10 * k, f"r{k}", tags=tags[k], header=header) for k in range(len(groups))], header)
+
+
+def test_one_sample(tmp_path):
+    with open_alignments([bam_files.write_bam(tmp_path / "a.bam", [record(5)])]) as source:
+        assert source.sample == "ann"
+        assert [(group.id, group.sample) for group in source.read_groups] == [("lane1", "ann"), ("lane2", "ann")]
+        assert source.contigs.names == ("chr1", "chr2") and source.contigs.lengths == (100_000, 50_000)
+        assert source.header_text.startswith("@HD\tVN:1.6")
+
+
+def test_several_samples_need_a_choice(tmp_path):
+    path = grouped(tmp_path / "two.bam", ["a", "b", "c", None, "b", "a"], TWO_SAMPLES)
+    with open_alignments([path]) as source:
+        assert source.fetch(ALL).n_reads == 6
+        with pytest.raises(UsageError, match=r"found ann, bob.*--sample-name"):
+            _ = source.sample
+    with open_alignments([path], sample_name="ann") as source:
+        assert source.sample == "ann"
+        assert source.fetch(ALL).read_group.tolist() == [0, 2, 0]
+        assert source.n_other_samples == 3
+        assert whole(source).pos.tolist() == [0, 20, 50]
+    with pytest.raises(UsageError, match=r"found eve, expected one of .*ann, bob"):
+        open_alignments([path], sample_name="eve")
+
+
+def test_header_without_sample(tmp_path):
+    path = bam_files.write_bam(tmp_path / "none.bam", [record(5, tags=[])], {"HD": HEADER["HD"], "SQ": HEADER["SQ"]})
+    with open_alignments([path]) as source:
+        assert source.fetch(ALL).read_group.tolist() == [-1]
+        with pytest.raises(InputError, match="samtools addreplacerg"):
+            _ = source.sample
+
+
+def test_several_inputs_are_merged_by_position(tmp_path):
+    records = bam_files.mixed_records(2000, seed=3)
+    paths = [bam_files.write_bam(tmp_path / f"{k}.bam", records[k::3]) for k in range(3)]
+    with open_alignments([bam_files.write_bam(tmp_path / "one.bam", records)]) as one, open_alignments(paths) as several:
+        expected, found = whole(one), whole(several)
+        assert found.n_reads == expected.n_reads
+        assert (found.pos == expected.pos).all() and (found.contig_id == expected.contig_id).all()
+        assert np.array_equal(np.sort(found.name_hash), np.sort(expected.name_hash))
+        assert several.read_groups == one.read_groups * 3
+        # Read groups of the second input begin behind those of the first.
+        from_second = np.isin(found.name_hash, whole(open_alignments(paths[1:2])).name_hash)
+        assert set(found.read_group[from_second].tolist()) == {-1, 2, 3}
+        for interval in (ALL, Interval(1, 3000, 9000)):
+            found, expected = several.fetch(interval), one.fetch(interval)
+            assert found.pos.tolist() == expected.pos.tolist()
+            order, same = np.argsort(found.name_hash), np.argsort(expected.name_hash)
+            assert (found.cigar_offsets[1:] - found.cigar_offsets[:-1])[order].tolist() == np.diff(expected.cigar_offsets)[same].tolist()
+        starts, offsets = several.byte_starts(0)
+        assert (np.diff(starts) > 0).all() and (np.diff(offsets) >= 0).all()
+
+
+def test_merged_ties_keep_the_order_of_the_inputs(tmp_path):
+    paths = [bam_files.write_bam(tmp_path / f"{k}.bam", [record(7, f"in{k}.{j}", tags=()) for j in range(3)]) for k in range(2)]
+    with open_alignments(paths) as forward, open_alignments(paths[::-1]) as backward:
+        first, second = forward.fetch(ALL).name_hash, backward.fetch(ALL).name_hash
+        assert first.tolist() == whole(forward).name_hash.tolist()
+        assert first.tolist() == second.tolist()[3:] + second.tolist()[:3]
+
+
+def test_inputs_with_other_contigs(tmp_path):
+    header = HEADER | {"SQ": [{"SN": "1", "LN": 100_000}, {"SN": "chr2", "LN": 50_000}]}
+    paths = [bam_files.write_bam(tmp_path / "a.bam", [record(5)])]
+    paths.append(bam_files.write_bam(tmp_path / "b.bam", [record(5, header=header)], header))
+    with pytest.raises(InputError, match=r"contigs of .*b.bam: found 1 \(100000 bp\) as number 1, expected chr1 \(100000 bp\)"):
+        open_alignments(paths)
+
+
+def test_file_without_index_is_read_forward(tmp_path, caplog):
+    records = bam_files.mixed_records(3000, seed=11)
+    indexed = bam_files.write_bam(tmp_path / "indexed.bam", records)
+    path = bam_files.write_bam(tmp_path / "plain.bam", records, index=None)
+    regions = [(0, 0, 1), (0, 0, 20_000), (0, 15_000, 15_010), (0, 15_005, 90_000), (1, 100, 40_000)]
+    intervals = [Interval(*region) for region in regions]
+    for threads in (1, 2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING), open_alignments([path], threads=threads) as source, open_alignments([indexed]) as regions:
+            assert [entry.getMessage().count("plain.bam.bai") for entry in caplog.records] == [1]
+            assert source.is_sequential and not regions.is_sequential and source.byte_starts(0) is None
+            for interval in intervals:
+                found = source.fetch(interval)
+                assert_equal(found, regions.fetch(interval))
+                assert found.pos.flags.owndata and found.pos.flags.writeable
+            with pytest.raises(InputError, match=r"expected ascending regions.*samtools index"):
+                source.fetch(Interval(1, 99, 40_000))
+            assert_equal(whole(source, threads), whole(regions))
+
+
+def test_file_without_index_does_not_keep_what_it_has_passed(tmp_path):
+    path = bam_files.write_bam(tmp_path / "plain.bam", bam_files.mixed_records(20_000, seed=2), index=None)
+    with open_alignments([path]) as source:
+        for start in range(0, 90_000, 1000):
+            source.fetch(Interval(0, start, start + 1000))
+        kept = source._inputs[0]._forward._kept
+        assert sum(batch.n_reads for batch in kept) < 15_000
+
+
+def test_old_index_is_warned_of_once(tmp_path, caplog):
+    path = bam_files.write_bam(tmp_path / "a.bam", [record(5)])
+    os.utime(path + ".bai", (1, 1))
+    with caplog.at_level(logging.WARNING), open_alignments([path]) as source:
+        source.fetch(ALL)
+    assert [entry.getMessage() for entry in caplog.records if "is older than" in entry.getMessage()]
+    assert len(caplog.records) == 1
+
+
+def test_standard_input(tmp_path):
+    path = bam_files.write_bam(tmp_path / "a.bam", bam_files.mixed_records(3000, seed=1))
+    script = (
+        "from gpuvc.io.alignments import open_alignments\nfrom gpuvc.intervals import Interval\n"
+        "with open_alignments(['-']) as source:\n"
+        "    print(source.is_sequential, source.sample, *(source.fetch(Interval(c, 100, 9000)).n_reads for c in (0, 1)))"
+    )
+    with open_alignments([path]) as source:
+        expected = [source.fetch(Interval(c, 100, 9000)).n_reads for c in (0, 1)]
+    pipe = subprocess.Popen(["cat", path], stdout=subprocess.PIPE)
+    told = subprocess.run([sys.executable, "-c", script], stdin=pipe.stdout, capture_output=True, text=True, cwd=REPOSITORY)
+    pipe.wait()
+    assert told.stdout.split() == ["True", "ann", *map(str, expected)], told.stderr
+
+
+def test_pipe_by_name_is_read_once(tmp_path):
+    path = bam_files.write_bam(tmp_path / "a.bam", bam_files.mixed_records(300, seed=1))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = subprocess.Popen(f"cat {path} > {pipe}", shell=True)
+    with open_alignments([str(pipe)]) as source:
+        assert whole(source).n_reads == 630
+        with pytest.raises(InputError, match="is a pipe: found it read already"):
+            whole(source)
+    writer.wait()
+
+
+def test_requests_that_make_no_sense():
+    with pytest.raises(UsageError, match="expected at least one BAM or CRAM"):
+        open_alignments([])
+    with pytest.raises(UsageError, match="more than once"):
+        open_alignments(["-", "-"])
+    with pytest.raises(UsageError, match="URL of an unknown kind"):
+        open_alignments(["gopher://host/x.bam"])
