@@ -113,6 +113,21 @@ class TestReading:
         request = read_options(["-R", "r", "-I", "-", "-O", "-", "--java-options", "-Xmx8g"], CALL_OPTIONS, command="call", others=NOTED)
         assert request.values["alignments"] == ["-"] and request.values["output"] == "-"
 
+    @pytest.mark.parametrize(
+        "line",
+        ["-mbq 93", "-mbq 0", "-ploidy 1", "-ploidy 100", "-stand-call-conf 0", "--minimum-mapping-quality 255", "--heterozygosity 1e-12"],
+    )
+    def test_values_at_the_bounds(self, line):
+        assert settings(*line.split()) != Settings()
+
+    def test_pileup_has_the_options_of_reads_but_not_those_of_calling(self):
+        line = "-R r.fa -I a.bam -mbq 0 -DF X --max-reads-per-alignment-start 0 --device cpu -L chr1 -O -"
+        values = read_options(line.split(), PILEUP_OPTIONS, command="pileup").values
+        assert values["min_base_quality"] == 0 and values["interval"] == "chr1" and values["output"] == "-" and values["device"] == "cpu"
+        for name in ("--mapping-quality-threshold-for-genotyping", "-ploidy", "-stand-call-conf", "--report"):
+            with pytest.raises(UsageError, match="no such option"):
+                read_options([*line.split(), name, "1"], PILEUP_OPTIONS, command="pileup")
+
     def test_genotyping_threshold(self):
         assert settings("--mapping-quality-threshold-for-genotyping", "20") == Settings()
         assert "--minimum-mapping-quality 30" in refused("--mapping-quality-threshold-for-genotyping", "30")

@@ -41,7 +41,7 @@ def test_rows(n, start, top):
     random = np.random.default_rng(7)
     counts = random.integers(0, top, (N_FIELDS, n)).astype(np.int32)
     counts[:, ::3] = 0
-    table = indels(*((start + i, ("ACG", 2)[i % 2], i % 7, 3) for i in range(0, n, 11)))
+    table = indels(*((start + i, ("ACG", 2)[i // 4 % 2], i % 7, 3) for i in range(0, n, 4)))
     pileup = Pileup(0, start, counts, table)
     codes = random.integers(0, 5, n).astype(np.uint8)
     assert tsv_rows("chr1", pileup, codes) == cell_by_cell("chr1", pileup, codes)
