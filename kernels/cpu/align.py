@@ -11,7 +11,7 @@ from ..jit import kernel
 
 BAND_PAD = 8  # columns on either side of the diagonals that the haplotype's own indels lead to
 MAX_BAND = 256  # columns; twice the longest indel, both pads and the diagonal itself stay below it
-WORST = 1 << 28  # of no alignment: large enough to lose, small enough to add to
+WORST = np.int64(1 << 28)  # of no alignment: large enough to lose, small enough to add to
 
 
 @kernel
@@ -77,32 +77,45 @@ def score_pair(
         if penalty > cheapest_gap[h]:
             low = diagonal + shift_low[h] - BAND_PAD
             n_band = min(MAX_BAND, shift_high[h] - shift_low[h] + 2 * BAND_PAD + 1)
-            for b in range(n_band + 1):
-                inside = b < n_band and 0 <= low + b <= n_columns - 1
-                match[b] = 0 if inside else WORST
-                insertion[b] = WORST
-                deletion[b] = WORST
-            for i in range(n_rows):
-                base = bases[first + i]
-                cost = mismatch[base_quals[first + i]] if base < 4 else 0
-                left_match, left_deletion, row_best = WORST, WORST, WORST
-                for b in range(n_band):
-                    j = low + i + b
-                    if j < 0 or j >= n_columns:
-                        match[b] = insertion[b] = deletion[b] = WORST
-                        left_match = left_deletion = WORST
-                        continue
-                    opening, extending = gap_open[hap + j], gap_extend[hap + j]
-                    through = min(match[b], min(insertion[b], deletion[b])) + (0 if base == haplotype_bases[hap + j] else cost)
-                    inserted = min(match[b + 1] + opening, insertion[b + 1] + extending)
-                    left_deletion = min(left_match + opening, left_deletion + extending)
-                    left_match = through
-                    match[b], insertion[b], deletion[b] = through, inserted, left_deletion
-                    row_best = min(row_best, min(through, inserted))
-                if row_best >= penalty:
-                    break
-            else:
-                penalty = min(penalty, row_best)
+            cheapest = WORST  # gap that the read could open here
+            for j in range(max(0, low), min(n_columns, low + n_rows + n_band)):
+                cheapest = min(cheapest, gap_open[np.uint64(hap + j)])
+            if penalty > cheapest:
+                for b in range(n_band + 1):
+                    match[b] = 0 if b < n_band and 0 <= low + b < n_columns else WORST
+                    insertion[b] = WORST
+                    deletion[b] = WORST
+                finished = True
+                for i in range(n_rows):
+                    base = bases[first + i]
+                    cost = mismatch[base_quals[first + i]] if base < 4 else np.int32(0)
+                    begin, end = max(0, -low - i), min(n_band, n_columns - low - i)
+                    column = hap + low + i
+                    row_best = np.int32(WORST)
+                    for b in range(begin, end):
+                        # Unsigned: Numba would check signed indices for below 0.
+                        here, right, j = np.uint64(b), np.uint64(b + 1), np.uint64(column + b)
+                        through = min(match[here], min(insertion[here], deletion[here])) + (np.int32(0) if base == haplotype_bases[j] else cost)
+                        inserted = min(match[right] + gap_open[j], insertion[right] + gap_extend[j])
+                        match[here] = through
+                        insertion[here] = inserted
+                        row_best = min(row_best, min(through, inserted))
+                    if row_best >= penalty:
+                        finished = False
+                        break
+                    deleted, left = np.int32(WORST), np.int32(WORST)
+                    for b in range(begin, end):
+                        here, j = np.uint64(b), np.uint64(column + b)
+                        deleted = min(left + gap_open[j], deleted + gap_extend[j])
+                        left = match[here]
+                        deletion[here] = deleted
+                    if end < n_band:
+                        match[end] = insertion[end] = WORST
+                        deletion[end] = WORST
+                    if begin > 0:
+                        match[begin - 1] = WORST
+                if finished:
+                    penalty = min(penalty, row_best)
         best = min(best, penalty)
         a = slot + haplotype_allele[h]
         penalties[a] = min(penalties[a], penalty)
