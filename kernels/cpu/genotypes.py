@@ -4,6 +4,8 @@ Integers throughout: hundredths of a phred, the sum of two likelihoods by a tabl
 0.005 phred, so that 50 reads are off by 0.04 in the mean; the sum over reads is exact in any order.
 """
 
+import numpy as np
+
 from ..jit import kernel
 
 DISFAVOURED = 200  # hundredths of a phred (0.2 in log10) below its best allele
@@ -32,7 +34,7 @@ def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, 
     out : int64[n_tasks]
     """
     locus, genotype = task_locus[k], task_genotype[k]
-    total = 0
+    total = np.int64(0)
     for pair in range(pair_slots[locus], pair_slots[locus + 1]):
         slot, n_alleles = allele_slots[pair], allele_slots[pair + 1] - allele_slots[pair]
         sum_so_far, least = -1, DISFAVOURED + 1
@@ -40,7 +42,7 @@ def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, 
             copies = allele_counts[genotype, a]
             if copies > 0:
                 least = min(least, penalties[slot + a])
-                penalty = penalties[slot + a] + copy_cost[copies]
+                penalty = np.int64(penalties[slot + a]) + copy_cost[copies]
                 if sum_so_far < 0:
                     sum_so_far = penalty
                 else:
