@@ -14,7 +14,7 @@ from gpuvc.io.bam import IndexedBam, check_eof_block
 from gpuvc.io.columns import join_batches, merge_batches, new_columns, places, take_reads
 from gpuvc.io.formats import kind_of
 from gpuvc.io.header import ReadGroup
-from gpuvc.io.htslib_file import HtslibFile, is_url
+from gpuvc.io.htslib_file import HtslibFile, check_cram_end, is_url
 from gpuvc.io.index import find_index, index_names, read_index
 from gpuvc.io.stream import BamStream, StreamedBam
 
@@ -79,6 +79,7 @@ def _open_one(path, reference, threads, first_group):
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return StreamedBam("standard input" if path == "-" else path, fd, threads, first_group)
         if kind_of(os.pread(fd, 64, 0), path) == "cram":
+            check_cram_end(fd, path)
             source = HtslibFile(path, reference=reference, threads=threads, first_group=first_group)
             os.close(fd)
             if source.index_path is None:

@@ -20,13 +20,16 @@ import numpy as np
 import pysam
 
 from gpuvc.errors import InputError, UsageError
-from gpuvc.intervals import Contigs
+from gpuvc.io import problems
 from gpuvc.io.columns import join_batches
-from gpuvc.io.header import Header
 from gpuvc.io.stream import BamStream, ForwardReads
 
 URL = re.compile(r"(https?|ftp|s3|gs|s3\+https?|gs\+https?)://")
 _PIPE_BYTES = 1 << 20
+_CRAM_ENDS = (  # of versions 3 and 2.1
+    bytes.fromhex("0f000000ffffffff0fe0454f4600000000010005bdd94f0001000606010001000100ee63014b"),
+    bytes.fromhex("0b000000ffffffff0fe0454f46000000000100000606010001000100"),
+)
 
 
 class ViewWorker:
@@ -52,11 +55,23 @@ class ViewWorker:
 
     def batches(self, arguments, first_group=0, recycle=False):
         """The batches of `samtools view` with `arguments`. Raises InputError with htslib's message where it fails."""
+        with self._answer(arguments) as stream:
+            yield from stream.batches(1, first_group, recycle)
+
+    def header(self, arguments):
+        """The header of `samtools view` with `arguments`, which are to end in no records."""
+        with self._answer(arguments) as stream:
+            for _ in stream.batches():
+                pass
+            return stream.header
+
+    @contextlib.contextmanager
+    def _answer(self, arguments):
+        """The BamStream of one request, which is read to its end inside."""
         try:
             self._process.stdin.write(json.dumps(["-u", "--no-PG", "-o", "-", *arguments]).encode() + b"\n")
             self._process.stdin.flush()
-            stream = BamStream(self._process.stdout.fileno(), self._path, ends_at_eof_block=True)
-            yield from stream.batches(1, first_group, recycle)
+            yield BamStream(self._process.stdout.fileno(), self._path, ends_at_eof_block=True)
         except (InputError, BrokenPipeError) as error:
             if self._has_failed():  # then the stream is cut short, and the process knows why
                 raise InputError(self._message()) from error
@@ -105,7 +120,7 @@ class HtslibFile:
         is_remote = is_url(path)
         if is_remote and not pysam.config.HAVE_LIBCURL:
             raise UsageError(f"input {path}: found a URL, expected a file, as this pysam is built without libcurl. Download it first.")
-        self.header, is_cram = _header_of(path)
+        is_cram = (_remote_start(path) if is_remote else Path(path).open("rb").read(4)) == b"CRAM"
         self._arguments = []
         if is_cram:
             self._arguments += ["--input-fmt-option", "decode_md=0"]
@@ -115,6 +130,8 @@ class HtslibFile:
         self.total_bytes = 0 if is_remote else Path(path).stat().st_size
         self.index_path = next((name for name in index_names(path, is_cram) if _exists(name)), None)
         self.is_sequential = self.index_path is None
+        with self._worker() as worker:
+            self.header = worker.header([*self._arguments, "-H", self._location])
 
     def close(self):
         """End the processes."""
@@ -149,19 +166,22 @@ class HtslibFile:
 
     def _view(self, regions, recycle, threads=1):
         """Batches of `samtools view` over the file or a region, by an idle process or a new one."""
+        arguments = [*self._arguments, *(["-@", str(threads - 1)] if threads > 1 else []), self._location, *regions]
+        with self._worker() as worker:
+            yield from worker.batches(arguments, self._first_group, recycle)
+
+    @contextlib.contextmanager
+    def _worker(self):
+        """An idle process, or a new one; kept for the next request unless this one fails or is left half read."""
         with self._lock:
             worker = self._idle.pop() if self._idle else ViewWorker(self.path)
-        arguments = [*self._arguments, *(["-@", str(threads - 1)] if threads > 1 else []), self._location, *regions]
-        whole = False
         try:
-            yield from worker.batches(arguments, self._first_group, recycle)
-            whole = True
-        finally:
-            if whole:
-                with self._lock:
-                    self._idle.append(worker)
-            else:
-                worker.close()
+            yield worker
+        except BaseException:
+            worker.close()
+            raise
+        with self._lock:
+            self._idle.append(worker)
 
 
 def is_url(path):
@@ -169,17 +189,12 @@ def is_url(path):
     return URL.match(path) is not None
 
 
-def _header_of(path):
-    """(Header, whether it is CRAM) by pysam."""
-    verbosity = pysam.set_verbosity(0)
-    try:
-        with pysam.AlignmentFile(path, check_sq=False) as file:
-            contigs = Contigs(tuple(file.references), tuple(file.lengths))
-            return Header(str(file.header), contigs), file.is_cram
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read by htslib: {error}. Check that it is whole: samtools quickcheck {path}") from error
-    finally:
-        pysam.set_verbosity(verbosity)
+def check_cram_end(fd, path):
+    """Raise InputError unless the file ends in CRAM's empty end-of-file container."""
+    size = os.fstat(fd).st_size
+    end = os.pread(fd, 64, max(0, size - 64))
+    if not end.endswith(_CRAM_ENDS):
+        raise problems.truncated(path, "its last bytes are not CRAM's end-of-file container")
 
 
 def index_names(path, is_cram):
@@ -192,12 +207,20 @@ def index_names(path, is_cram):
 def _exists(path):
     if not is_url(path):
         return Path(path).exists()
+    try:
+        return bool(_remote_start(path))
+    except InputError:
+        return False
+
+
+def _remote_start(url):
+    """The first four bytes of a remote file."""
     verbosity = pysam.set_verbosity(0)
     try:
-        with pysam.HFile(path, "r") as file:
-            return bool(file.read(4))
-    except OSError:
-        return False
+        with pysam.HFile(url, "r") as file:
+            return file.read(4)
+    except OSError as error:
+        raise InputError(f"{url} cannot be opened: {error}. Check the address, and what gives access to it.") from error
     finally:
         pysam.set_verbosity(verbosity)
 

@@ -19,7 +19,8 @@ HEADER = {
 def record(pos, name="r", contig_id=0, cigar="20M", sequence=None, has_quals=True, flag=0, tags=(("RG", "lane1"),), header=None):
     """A pysam record; `sequence` defaults to as many As as the CIGAR reads. Qualities ascend from 2."""
     read = pysam.AlignedSegment(pysam.AlignmentHeader.from_dict(header or HEADER))
-    read.query_name, read.flag, read.reference_id, read.reference_start, read.mapping_quality = name, flag, contig_id, pos, 60
+    read.query_name, read.flag, read.reference_id, read.reference_start = name, flag, contig_id, pos
+    read.mapping_quality = 0 if read.is_unmapped else 60
     read.cigarstring = cigar
     read.query_sequence = "A" * (read.infer_query_length() or 0) if sequence is None else sequence
     if has_quals:
