@@ -45,7 +45,7 @@ def test_windows(tmp_path, name):
 
 def said(path):
     with pytest.raises(InputError) as caught:
-        open_reference(str(path)).window("chr1", 0, 570)
+        open_reference(str(path)).window("chr1", 0, 5700)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
     return str(caught.value)
 
