@@ -6,11 +6,14 @@ import time
 from types import SimpleNamespace
 
 import numpy as np
+import pysam
 import pytest
 
+from gpuvc.api import pileup
 from gpuvc.batches import PILEUP_FIELDS, IndelTable, Pileup
 from gpuvc.errors import OutputError, UsageError
 from gpuvc.output.counts import COLUMNS, indel_texts, open_table, tsv_rows
+from gpuvc.settings import Settings
 
 N_FIELDS = len(PILEUP_FIELDS)
 
@@ -122,6 +125,36 @@ def test_standard_output(monkeypatch, windows):
         table.add(*windows[0])
         table.commit()
     assert stream.buffer.getvalue().endswith(cell_by_cell(*windows[0]))
+
+
+@pytest.mark.parametrize("window_bp", [70, 1 << 20])
+def test_the_command_writes_what_the_api_counts(run_cli, demo_data, monkeypatch, window_bp):
+    monkeypatch.setattr("gpuvc.cli._WINDOW_BP", window_bp)
+    region = "chr20:5,100-5,400"  # three deletions and two insertions
+    done = run_cli("pileup", "-R", demo_data.reference, "-I", demo_data.bam, "-L", region, "-mbq", "20")
+    assert done.code == 0 and done.err == ""
+    counts = pileup(demo_data.reference, demo_data.bam, region, settings=Settings(min_base_quality=20))
+    with pysam.FastaFile(demo_data.reference) as fasta:
+        codes = np.array(["ACGTN".index(base) for base in fasta.fetch("chr20", 5099, 5400).upper()], np.uint8)
+    header, _, rows = done.out.partition("\n")
+    assert header == "#" + "\t".join(COLUMNS)
+    assert rows.encode() == cell_by_cell("chr20", counts, codes)
+
+
+def test_the_command_without_region_writes_every_contig(run_cli, tmp_path):
+    (tmp_path / "ref.fa").write_text(">a\nACGTNACGT\n>b\nGGG\n")
+    pysam.faidx(str(tmp_path / "ref.fa"))
+    header = {"SQ": [{"SN": "a", "LN": 9}, {"SN": "b", "LN": 3}], "RG": [{"ID": "1", "SM": "S"}]}
+    with pysam.AlignmentFile(str(tmp_path / "a.bam"), "wb", header=header):
+        pass
+    pysam.index(str(tmp_path / "a.bam"))
+    done = run_cli("pileup", "-R", tmp_path / "ref.fa", "-I", tmp_path / "a.bam", "-O", tmp_path / "a.tsv")
+    assert done.code == 0, done.err
+    rows = [line.split("\t") for line in (tmp_path / "a.tsv").read_text().splitlines()[1:]]
+    assert [row[:3] for row in rows] == [["a", str(i), base] for i, base in enumerate("ACGTNACGT", 1)] + [
+        ["b", str(i), "G"] for i in (1, 2, 3)
+    ]
+    assert all(row[3:-1] == ["0"] * N_FIELDS and row[-1] == "." for row in rows)
 
 
 def test_text_is_made_without_a_loop_over_cells():
