@@ -11,7 +11,7 @@ import numpy as np
 
 from gpuvc.errors import InputError, UsageError
 from gpuvc.io.bam import IndexedBam, check_eof_block
-from gpuvc.io.columns import join_batches, merge_batches, new_columns, places, take_reads
+from gpuvc.io.columns import join_batches, merge_batches, new_columns, place_of, places, take_reads
 from gpuvc.io.formats import kind_of
 from gpuvc.io.header import ReadGroup
 from gpuvc.io.htslib_file import HtslibFile, check_cram_end, is_url
@@ -280,7 +280,7 @@ def _merge_streams(streams):
             return
         # No stream has anything left in front of the earliest last place, but one may have more at it: earlier streams go up to it,
         # those behind the stream that sets it stay short of it.
-        last = [(int(places(batch)[-1]), k) for k, batch in enumerate(held) if batch is not None]
+        last = [(place_of(batch, -1), k) for k, batch in enumerate(held) if batch is not None]
         limit, setter = min(last)
         ready = []
         for k, batch in enumerate(held):

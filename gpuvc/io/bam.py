@@ -9,7 +9,7 @@ import numpy as np
 
 from gpuvc.io import problems
 from gpuvc.io.bgzf import EOF_BLOCK, MAX_BLOCK_BYTES
-from gpuvc.io.columns import ColumnStore, places
+from gpuvc.io.columns import ColumnStore, place_of
 from gpuvc.io.record_buffer import RUN_BYTES, RecordBuffer
 from gpuvc.io.records import ANY_CONTIG, POSITION
 
@@ -110,14 +110,13 @@ class IndexedBam:
 
     def batches(self, threads=1):
         """All records in order of the file; each batch stands in recycled arrays and is valid until the next is asked for."""
-        last_place = 0
+        last_place = -1
         for batch in self._decode_units(threads):
             if batch.n_reads:
-                keys = places(batch)
-                if keys[0] < last_place:
+                if place_of(batch, 0) < last_place:
                     place = problems.place_in_words(self.header, last_place >> 32, last_place & 0xFFFFFFFF)
                     raise problems.unsorted(self.path, place)
-                last_place = int(keys[-1])
+                last_place = place_of(batch, -1)
                 yield batch
 
     def _decode_units(self, threads):

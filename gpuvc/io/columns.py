@@ -95,10 +95,19 @@ def join_batches(batches):
     return ReadBatch(**joined)
 
 
+UNPLACED = 1 << 62  # sorts behind every place
+
+
 def places(batch):
     """int64 sort keys of the reads: contig, then position; unplaced reads come last."""
     contig_id = batch.contig_id.astype(np.int64)
-    return np.where(contig_id < 0, np.int64(1) << 62, (contig_id << 32) + batch.pos)
+    return np.where(contig_id < 0, np.int64(UNPLACED), (contig_id << 32) + batch.pos)
+
+
+def place_of(batch, row):
+    """The sort key of one read."""
+    contig_id = int(batch.contig_id[row])
+    return UNPLACED if contig_id < 0 else (contig_id << 32) + int(batch.pos[row])
 
 
 def merge_batches(batches):

@@ -10,7 +10,7 @@ whichever pass walks them. So no file, however damaged, makes either of them rea
 import numpy as np
 
 from gpuvc.io.bgzf import SLACK_BYTES
-from gpuvc.io.unaligned import copy_bytes, load_i32, load_u16, load_u64, store_u64
+from gpuvc.io.unaligned import copy_bytes, load_i32, load_u16, load_u64, unpack_32_bases
 from gpuvc.kernels.codes import CONSUMES_REFERENCE, FLAG_UNMAPPED
 from gpuvc.kernels.jit import kernel
 
@@ -246,40 +246,21 @@ def scan_records(
     return ended
 
 
-@kernel(inline="always")
-def _unpack_bases(source, to, n_bases, to_end):
-    """n 4-bit bases to codes, eight at a time.
-
-    The nibbles are spread over the bytes of a word. One-hot nibbles 1, 2, 4, 8 (A, C, G, T) become 0 to 3 as (x >> 1) - (x >> 3), every
-    other nibble becomes N. Whole words are stored while they end before `to_end`: what they write past the read, the next overwrites.
-    """
-    low = np.uint64(0x000F000F000F000F)
-    ones = np.uint64(0x0101010101010101)
-    for k in range((n_bases + 7) >> 3):
-        x = np.uint64(load_i32(source + 4 * k)) & np.uint64(0xFFFFFFFF)
-        x = (x | (x << np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-        x = (x | (x << np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-        x = ((x >> np.uint64(4)) & low) | ((x & low) << np.uint64(8))
-        codes = ((x >> np.uint64(1)) & (ones * np.uint64(7))) - ((x >> np.uint64(3)) & ones)
-        less = (x | (ones << np.uint64(4))) - ones  # 16 + nibble - 1 in each byte: no borrow, bit 4 clear for nibble 0
-        others = (less & x) | (~less & (ones << np.uint64(4)))  # 0 in the bytes with exactly one bit
-        if others != np.uint64(0):
-            is_other = ((others + ones * np.uint64(0x7F)) >> np.uint64(7)) & ones
-            codes = (codes & ~(is_other * np.uint64(0xFF))) | (is_other << np.uint64(2))
-        word = to + 8 * k
-        if word + 8 <= to_end:
-            store_u64(word, codes)
-        else:
-            _store_bytes(word, codes, to_end - word)
-
-
 @kernel
-def _store_bytes(to, word, n_bytes):
-    """The low n < 8 bytes of a word."""
-    buffer = np.empty(8, np.uint8)
-    for k in range(8):
-        buffer[k] = np.uint8((word >> np.uint64(8 * k)) & np.uint64(0xFF))
-    copy_bytes(to, np.int64(buffer.ctypes.data), n_bytes)
+def _unpack_bases(source, to, n_bases, to_end):
+    """n packed bases to codes, 32 at a time while they end before `to_end`: what they write past the read, the next read overwrites.
+
+    Reads up to 15 bytes past the packed bases.
+    """
+    k = np.int64(0)
+    while k < n_bases and to + k + 32 <= to_end:
+        unpack_32_bases(source + (k >> 1), to + k)
+        k += 32
+    while k < n_bases:
+        codes = np.empty(32, np.uint8)
+        unpack_32_bases(source + (k >> 1), np.int64(codes.ctypes.data))
+        copy_bytes(to + k, np.int64(codes.ctypes.data), min(n_bases - k, 32))
+        k += 32
 
 
 @kernel
@@ -298,7 +279,6 @@ def fill_columns(
     Returns -1, or the index of the first record whose tags are damaged.
     """
     base = np.int64(inflated.ctypes.data)
-    cigar_base = np.int64(cigar.ctypes.data)
     bases_base = np.int64(bases.ctypes.data)
     quals_base = np.int64(base_quals.ctypes.data)
     bases_end = bases_base + base_offsets[n_reads]
@@ -325,7 +305,8 @@ def fill_columns(
         quals = packed + ((n_bases + 1) >> 1)
         if n_cigar != n_stored_cigar:
             source = _long_cigar(source, n_stored_cigar, n_bases, quals + n_bases, end) + 6
-        copy_bytes(cigar_base + 4 * cigar_offsets[i], source, 4 * n_cigar)
+        for k in range(n_cigar):
+            cigar[cigar_offsets[i] + k] = np.uint32(load_i32(source + 4 * k))
         _unpack_bases(packed, bases_base + base_offsets[i], n_bases, bases_end)
         copy_bytes(quals_base + base_offsets[i], quals, n_bases)
         if group_hashes.size == 0:

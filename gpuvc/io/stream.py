@@ -16,7 +16,7 @@ import numpy as np
 from gpuvc.errors import InputError
 from gpuvc.io import problems
 from gpuvc.io.bgzf import EOF_BLOCK
-from gpuvc.io.columns import ColumnStore, join_batches, places, take_reads
+from gpuvc.io.columns import ColumnStore, join_batches, place_of, take_reads
 from gpuvc.io.formats import kind_of
 from gpuvc.io.header import parse_bam_header
 from gpuvc.io.record_buffer import RUN_BYTES, RecordBuffer
@@ -171,7 +171,7 @@ class ForwardReads:
             while self._kept and _ends_before(self._kept[0], contig_id, start):
                 self._kept.popleft()
             while self._read_to < (contig_id << 32) + end and (batch := next(self._batches, None)) is not None:
-                self._read_to = int(places(batch)[-1])
+                self._read_to = place_of(batch, -1)
                 if not _ends_before(batch, contig_id, start):
                     self._kept.append(batch)
             return join_batches([take_reads(batch, _overlapping(batch, contig_id, start, end)) for batch in self._kept])

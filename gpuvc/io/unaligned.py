@@ -11,6 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from gpuvc.kernels.codes import N
+
 if sys.byteorder != "little":
     raise ImportError("gpuvc reads BAM on little-endian machines only")
 
@@ -34,14 +36,33 @@ load_u64 = _load(types.uint64)
 
 
 @intrinsic
-def store_u64(typingctx, address, value):
-    """Write eight bytes at an address of any alignment."""
+def unpack_32_bases(typingctx, source, to):
+    """The 32 bases that BAM packs into the 16 bytes at `source`, as 32 bytes of codes at `to`.
+
+    One-hot nibbles 1, 2, 4, 8 (A, C, G, T) become 0 to 3 as (x >> 1) - (x >> 3); every other nibble becomes N. Vectors of LLVM, which it
+    splits to the machine's width.
+    """
+    byte = ir.IntType(8)
+    packed, unpacked = ir.VectorType(byte, 16), ir.VectorType(byte, 32)
+    interleaved = ir.Constant(ir.VectorType(ir.IntType(32), 32), [k // 2 + 16 * (k % 2) for k in range(32)])
+
+    def all_lanes(value):
+        return ir.Constant(unpacked, [value] * 32)
 
     def codegen(context, builder, signature, args):
-        builder.store(args[1], builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=1)
+        x = builder.load(builder.inttoptr(args[0], packed.as_pointer()), align=1)
+        high = builder.lshr(x, ir.Constant(packed, [4] * 16))
+        low = builder.and_(x, ir.Constant(packed, [15] * 16))
+        x = builder.shuffle_vector(high, low, interleaved)
+        codes = builder.sub(builder.lshr(x, all_lanes(1)), builder.lshr(x, all_lanes(3)))
+        without_lowest_bit = builder.and_(x, builder.sub(x, all_lanes(1)))
+        has_two_bits = builder.icmp_unsigned("!=", without_lowest_bit, all_lanes(0))
+        has_none = builder.icmp_unsigned("==", x, all_lanes(0))
+        codes = builder.select(builder.or_(has_two_bits, has_none), all_lanes(N), codes)
+        builder.store(codes, builder.inttoptr(args[1], unpacked.as_pointer()), align=1)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.uint64), codegen
+    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic
