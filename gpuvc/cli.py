@@ -85,10 +85,10 @@ def main(arguments=None) -> int:
         _say(f"out of memory{f' ({error})' if str(error) else ''}. Use fewer --threads or smaller --shard-bytes.")
         return 137
     except KeyboardInterrupt:
-        _say("interrupted; no output was written.")
+        _say("interrupted; no output file was written.")
         return 130
     except _Terminated:
-        _say("terminated; no output was written.")
+        _say("terminated; no output file was written.")
         return 143
     except BrokenPipeError:
         # Python would complain once more when it flushes at exit.
@@ -131,6 +131,8 @@ def _call(arguments):
     settings, rest = settings_and_rest(request.values)
     rest["alignments"] = _expand_lists(rest["alignments"])
     quiet = rest.pop("quiet", False)
+    if "report" in rest and os.path.realpath(rest["report"]) == os.path.realpath(rest["output"]):
+        raise UsageError(f"option --report: found {rest['report']}, which is the --output as well, expected another file.")
     with _logging(rest.pop("verbosity", "INFO")) as log:
         for note in request.notes:
             log.warning(note)

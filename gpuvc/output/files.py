@@ -52,7 +52,7 @@ class PartialFile:
         """The OutputError for an OSError met on the way."""
         return OutputError(
             f"output {self.shown}: found it cannot be written ({error.strerror or error}), expected a writable folder with room. "
-            "Free space, or choose another place with --output."
+            "Free space, or choose another place."
         )
 
     def write(self, data):

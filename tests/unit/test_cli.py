@@ -301,6 +301,10 @@ class TestCommand:
         assert (done.code, done.out, done.err) == (0, "", "")
         assert run_cli("call", *NEEDED, "--verbosity", "ERROR", "--tmp-dir", "x").err == ""
 
+    def test_a_report_over_the_output(self, run_cli, fake_api):
+        done = run_cli("call", *NEEDED, "--report", "./out.vcf.gz")
+        assert done.code == 2 and "--report" in done.err and not fake_api.calls
+
     def test_lists_of_inputs_that_cannot_be_read(self, run_cli, fake_api, tmp_path):
         (tmp_path / "empty.list").write_text("\n")
         for name in ("empty.list", "none.list"):
@@ -322,7 +326,7 @@ class TestCommand:
             (OutputError("no"), 4, "gpuvc: no\n"),
             (GpuvcError("no"), 70, "gpuvc: no\n"),
             (MemoryError(), 137, "gpuvc: out of memory. Use fewer --threads or smaller --shard-bytes.\n"),
-            (KeyboardInterrupt(), 130, "gpuvc: interrupted; no output was written.\n"),
+            (KeyboardInterrupt(), 130, "gpuvc: interrupted; no output file was written.\n"),
         ],
     )
     def test_exit_codes(self, run_cli, fake_api, error, code, words):
@@ -344,7 +348,7 @@ class TestCommand:
         before = signal.getsignal(signal.SIGTERM)
         fake_api.then = lambda: os.kill(os.getpid(), signal.SIGTERM)
         done = run_cli("call", *NEEDED)
-        assert (done.code, done.err) == (143, "gpuvc: terminated; no output was written.\n")
+        assert (done.code, done.err) == (143, "gpuvc: terminated; no output file was written.\n")
         assert signal.getsignal(signal.SIGTERM) == before
 
     @pytest.mark.parametrize("command, word", [("cal", "call"), ("piluep", "pileup")])
