@@ -45,9 +45,7 @@ compiled = event.RecordingListener()
 event.register("numba:compile", compiled)
 files = ["-R", {demo_data.reference!r}, "-I", {demo_data.bam!r}, "-O", {str(tmp_path / "a.vcf")!r}]
 code = main(["call", *files, "-L", "chr20:10000-20000", "--QUIET"])
-print(code, sum(e.is_start for _, e in compiled.buffer), *sorted(str(p) + str(p.stat().st_mtime_ns) for p in cache_folder().rglob("*")))
+print(code, sum(e.is_start for _, e in compiled.buffer), any(cache_folder().rglob("*.nbi")))
 """
     python(program)
-    code, n_compiled, *files = python(program).split()
-    assert (code, n_compiled) == ("0", "0") and files
-    assert python(program).split()[2:] == files
+    assert python(program).split() == ["0", "0", "True"]
