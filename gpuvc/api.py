@@ -329,7 +329,16 @@ def _copy(batch):
     return type(batch)(*(getattr(batch, name).copy() for name in batch.__slots__))
 
 
-def pileup(reference, alignments, interval, *, settings=Settings(), device="auto", sample_name=None):  # noqa: B008 - frozen
+def pileup(
+    reference,
+    alignments,
+    interval,
+    *,
+    settings=Settings(),  # noqa: B008 - frozen
+    device="auto",
+    sample_name=None,
+    settled=True,
+):
     """Counts per position over a region, of the reads that calling would use.
 
     Parameters
@@ -338,11 +347,13 @@ def pileup(reference, alignments, interval, *, settings=Settings(), device="auto
     alignments : str or sequence of str
     interval : str
         "chr20:1,000-2,000" (1-based, closed) or a contig's name.
+    settled : bool
+        Mate overlaps and adaptors have lowered base qualities, as calling sees them. False takes qualities as they stand in the file:
+        without a limit of reads per start these are the counts of `samtools mpileup -B -A -x -d 0`.
 
     Returns
     -------
     Pileup
-        Counts with mate overlaps and adaptors already settled, as calling sees them.
     """
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
     backend, _ = choose_backend(device)
@@ -353,9 +364,13 @@ def pileup(reference, alignments, interval, *, settings=Settings(), device="auto
         name, length = source.contigs.names[window.contig_id], source.contigs.lengths[window.contig_id]
         if name not in genome.contigs.index:
             raise UsageError(missing_contig(name, genome.contigs, ", ".join(map(str, paths)), reference))
-        reads = source.fetch(Interval(window.contig_id, max(0, window.start - MAX_READ_SPAN), window.end))
+        near = window.padded(caller.CONTEXT_BP, length)
+        # Beyond the window's end, too: indels of reads there may have their leftmost place inside.
+        reads = source.fetch(Interval(window.contig_id, max(0, window.start - MAX_READ_SPAN), near.end))
     use, _, _ = choose_reads(reads, length, settings, window.start, window.end)
-    finalise_quals(reads, use, settings.correct_overlapping_quality)
-    near = window.padded(caller.CONTEXT_BP, length)
+    if settled:
+        finalise_quals(reads, use, settings.correct_overlapping_quality)
     codes = genome.window(name, near.start, near.end)
-    return pile_up(reads, use, window, codes, near.start, settings.min_base_quality, backend)[0]
+    counts, _ = pile_up(reads, use, window, codes, near.start, settings.min_base_quality, backend)
+    counts.indels = counts.indels.between(window.start, window.end)
+    return counts

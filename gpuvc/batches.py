@@ -111,9 +111,9 @@ class Pileup:
         The window begins at `start` (0-based).
     counts : int32[n_fields, n_positions]
         Rows as in PILEUP_FIELDS. Base counts and quality sums (phred) take bases of at least the base quality asked for;
-        `deleted` counts reads whose deletion spans the position; `insertions` and `deletions` the events that begin right after it;
-        `clips_left` and `clips_right` reads whose soft clip ends right before it or begins right after it; `reads` those that
-        cover it, deletions included, and `mapq_sum`, `mapq0_reads` are over these.
+        `deleted` counts reads whose deletion spans the position; `insertions` and `deletions` the events that begin right after it,
+        in reads that cover it; `clips_left` and `clips_right` reads whose soft clip ends right before it or begins right after it;
+        `reads` those that cover it, deletions included, and `mapq_sum`, `mapq0_reads` are over these.
     indels : IndelTable
         The insertions and deletions by length and sequence.
     """
@@ -155,3 +155,12 @@ class IndelTable:
 
     def __len__(self):
         return len(self.pos)
+
+    def between(self, start, end):
+        """The alleles whose anchor lies at `start` to `end` (0-based, half-open), as a table of its own."""
+        first, last = np.searchsorted(self.pos, (start, end)).tolist()
+        offsets = self.inserted_offsets[first : last + 1]
+        return IndelTable(
+            pos=self.pos[first:last], length=self.length[first:last], inserted=self.inserted[offsets[0] : offsets[-1]],
+            inserted_offsets=offsets - offsets[0], forward=self.forward[first:last], reverse=self.reverse[first:last],
+        )  # fmt: skip

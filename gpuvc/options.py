@@ -348,6 +348,7 @@ PILEUP_OPTIONS = (
     Option(FILES, ("--output", "-O"), "output", Text("TABLE"), ".tsv, .arrow, .feather, or - for TSV on standard output (default: -)"),
     Option(PLACES, ("--intervals", "-L"), "interval", Text("REGION"), "one region: chr, chr:5-90 (default: everything)"),
     *(option for option in CALL_OPTIONS if option.group == READS and option.to != "genotyping_mapping_quality"),
+    Option(READS, ("--raw",), "settled", Flag(False), "base qualities as they stand in the file, whatever mates and adaptors say of them"),
     *(option for option in CALL_OPTIONS if option.to in ("device", "verbosity", "quiet")),
 )
 

@@ -33,6 +33,12 @@ def _cover(cover, begin, end, read_mapq):
 
 
 @kernel
+def follows_reference(c, first, cigar):
+    """Whether the read covers the reference base before its operation `c`, so that an indel there begins after a base of the read's."""
+    return c > first and ((1 << (cigar[c - 1] & 15)) & CONSUMES_REFERENCE) != 0
+
+
+@kernel
 def pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_offsets, window_start, min_base_quality, counts):
     """Add the reads `use` to `counts`.
 
@@ -72,14 +78,14 @@ def pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_
                         # Unsigned: Numba would check a signed index for below 0.
                         packed[np.uint64(2 * n_positions * np.int64(bases[np.uint64(base + i)]) + strand_row + i)] += COUNTED_ONCE + quality
             elif operation == CIGAR_D:
-                if 0 < at <= n_positions:
+                if 0 < at <= n_positions and follows_reference(c, first, cigar):
                     counts[DELETION_ROW + reverse, at - 1] += 1
                 begin, end = max(0, at), min(n_positions, at + length)
                 _cover(cover, begin, end, read_mapq)
                 for p in range(begin, end):
                     counts[DELETED_ROW + reverse, p] += 1
             elif operation == CIGAR_I:
-                if 0 < at <= n_positions:
+                if 0 < at <= n_positions and follows_reference(c, first, cigar):
                     counts[INSERTION_ROW + reverse, at - 1] += 1
             elif operation == CIGAR_S:
                 is_left = c == first or (c == first + 1 and (cigar[first] & 15) == CIGAR_H)
@@ -154,7 +160,7 @@ def collect_read_indels(
                     length[slot] = -size
                     digest[slot] = 0
                 else:
-                    while p > 0 and moved < MAX_SHIFT_BP and reference[p] == bases[base + (size - 1 - moved % size)]:
+                    while p > 0 and moved < MAX_SHIFT_BP and reference[p] < 4 and reference[p] == bases[base + (size - 1 - moved % size)]:
                         p -= 1
                         moved += 1
                     value = np.int64(0)

@@ -18,10 +18,12 @@ from ..cpu.pileup import (
     QUAL_ROW,
     READS_ROW,
     collect_read_indels,
+    follows_reference,
 )
 from .launch import cuda_kernel, device_function, grid_of, grid_of_lanes
 
 _collect_read_indels = device_function(collect_read_indels)
+_follows_reference = device_function(follows_reference)
 
 
 @cuda_kernel(
@@ -57,7 +59,8 @@ def _pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base
                     else:
                         cuda.atomic.add(counts, (DELETED_ROW + reverse, p), 1)
             # What a read shows once, its first lane counts.
-            if lane == 0 and 0 < at <= n_positions and (operation == CIGAR_D or operation == CIGAR_I):
+            is_indel = operation == CIGAR_D or operation == CIGAR_I
+            if lane == 0 and is_indel and 0 < at <= n_positions and _follows_reference(c, first, cigar):
                 cuda.atomic.add(counts, ((DELETION_ROW if operation == CIGAR_D else INSERTION_ROW) + reverse, at - 1), 1)
             if lane == 0 and operation == CIGAR_S:
                 is_left = c == first or (c == first + 1 and (cigar[first] & 15) == CIGAR_H)
