@@ -1,7 +1,7 @@
 """Candidate alleles and the reads that carry them → a few short haplotypes around each locus that needs them.
 
 No assembly: a haplotype is the reference with a set of candidate alleles that reads near the locus were seen to carry together. Each locus
-has its own, from the alleles within WINDOW_BP, so what a locus is called from does not depend on a chain of neighbours.
+has its own, from the alleles within FLANK_BP, so what a locus is called from does not depend on a chain of neighbours.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from gpuvc.kernels.cpu.align import BAND_PAD
 from gpuvc.kernels.jit import kernel
 from gpuvc.settings import MAX_INDEL_BP
 
-WINDOW_BP = 40  # alleles this far from the locus (and its repeat) may be part of its haplotypes
-FLANK_BP = 30  # of read bases on either side of the locus (and its repeat) that are scored
+
+FLANK_BP = 30  # on either side of the locus and its repeat: the read bases that are scored, the alleles that may be in its haplotypes
 MAX_COMBINATIONS = 8  # most carried sets of alleles, beside the reference and each allele of the locus alone
 MAX_WINDOW_ALLELES = 62  # bits of a set
 
@@ -320,8 +320,8 @@ def build_haplotypes(candidates, pair_slots, pair_read, carried, reference, refe
     pad = BAND_PAD + MAX_INDEL_BP
     start = np.maximum(segment_start - pad, reference_start).astype(np.int32)
     end = np.minimum(segment_end + pad, reference_start + len(reference)).astype(np.int32)
-    window_low = np.searchsorted(candidates.pos, candidates.locus_pos - WINDOW_BP)
-    reach = np.maximum(candidates.locus_end, candidates.locus_last + 1) + WINDOW_BP
+    window_low = np.searchsorted(candidates.pos, candidates.locus_pos - FLANK_BP)
+    reach = np.maximum(candidates.locus_end, candidates.locus_last + 1) + FLANK_BP
     window_high = np.searchsorted(candidates.pos, reach)
     loci = np.flatnonzero(candidates.by_haplotypes)
     n_loci = candidates.n_loci

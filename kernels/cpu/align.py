@@ -2,7 +2,7 @@
 
 All in int32 hundredths of a phred: adding, comparing and taking the smaller of integers gives the same bits on any device, in any order.
 The best alignment (Viterbi) instead of the sum over all of them, within a band around where the mapper put the read. Most pairs need
-no band at all: a read that fits without a gap for less than the cheapest gap costs has no better alignment.
+no table at all: a read that fits some diagonal of the band for less than the cheapest gap costs has no better alignment.
 """
 
 import numpy as np
@@ -55,67 +55,72 @@ def score_pair(
         penalties[slot + a] = WORST if n_rows > 0 else 0
     if n_rows == 0:
         return
+    diagonal = segment_ref[k] - haplotype_start[locus]
+    first_haplotype, n_haplotypes = haplotype_slots[locus], haplotype_slots[locus + 1] - haplotype_slots[locus]
     best = WORST
-    for h in range(haplotype_slots[locus], haplotype_slots[locus + 1]):
+    # Two turns over the haplotypes. The first finds the least penalty without a gap: what is worse by the cap need not be known exactly,
+    # so the second turn's search ends wherever that is certain.
+    for turn in range(2 * n_haplotypes):
+        is_first_turn = turn < n_haplotypes
+        h = first_haplotype + (turn if is_first_turn else turn - n_haplotypes)
         hap, n_columns = haplotype_offsets[h], haplotype_offsets[h + 1] - haplotype_offsets[h]
-        diagonal = segment_ref[k] - haplotype_start[locus]
-        limit = min(WORST, best + cap[k])
-        # Without a gap, along the reference's diagonal and the two outermost ones.
-        penalty = limit
-        for way in range(3):
-            d = diagonal + (0 if way == 0 else (shift_low[h] if way == 1 else shift_high[h]))
-            if (way > 0 and d == diagonal) or d < 0 or d + n_rows > n_columns:
+        low = diagonal + shift_low[h] - BAND_PAD
+        n_band = min(MAX_BAND, shift_high[h] - shift_low[h] + 2 * BAND_PAD + 1)
+        penalty = best if is_first_turn else best + cap[k]
+        for way in range(-1, n_band):  # the reference's diagonal first: it fits most reads, and then ends the search on the others
+            d = diagonal if way < 0 else low + way
+            if (way >= 0 and d == diagonal) or d < 0 or d + n_rows > n_columns:
                 continue
             total = 0
             for i in range(n_rows):
-                base = bases[first + i]
-                if base != haplotype_bases[hap + d + i] and base < 4:
-                    total += mismatch[base_quals[first + i]]
+                # Unsigned, here and below: Numba would check signed indices for below 0.
+                base = bases[np.uint64(first + i)]
+                if base != haplotype_bases[np.uint64(hap + d + i)] and base < 4:
+                    total += mismatch[base_quals[np.uint64(first + i)]]
                     if total >= penalty:
                         break
             penalty = min(penalty, total)
+        if is_first_turn:
+            best = penalty
+            continue
         if penalty > cheapest_gap[h]:
-            low = diagonal + shift_low[h] - BAND_PAD
-            n_band = min(MAX_BAND, shift_high[h] - shift_low[h] + 2 * BAND_PAD + 1)
-            cheapest = WORST  # gap that the read could open here
-            for j in range(max(0, low), min(n_columns, low + n_rows + n_band)):
-                cheapest = min(cheapest, gap_open[np.uint64(hap + j)])
-            if penalty > cheapest:
-                for b in range(n_band + 1):
-                    match[b] = 0 if b < n_band and 0 <= low + b < n_columns else WORST
+            for b in range(n_band + 1):
+                match[b] = 0 if b < n_band and 0 <= low + b < n_columns else WORST
+                insertion[b] = WORST
+                deletion[b] = WORST
+            # Columns whose penalty has reached the bound are dead: WORST in all states. Those alive are few, except within repeats.
+            alive_first, alive_last, row_best = 0, n_band - 1, 0
+            for i in range(n_rows):
+                base = bases[np.uint64(first + i)]
+                cost = mismatch[base_quals[np.uint64(first + i)]] if base < 4 else 0
+                begin, end = max(0, -low - i, alive_first - 1), min(n_band, n_columns - low - i)
+                for b in range(end, alive_last + 1):
+                    match[b] = WORST
                     insertion[b] = WORST
                     deletion[b] = WORST
-                finished = True
-                for i in range(n_rows):
-                    base = bases[first + i]
-                    cost = mismatch[base_quals[first + i]] if base < 4 else np.int32(0)
-                    begin, end = max(0, -low - i), min(n_band, n_columns - low - i)
-                    column = hap + low + i
-                    row_best = np.int32(WORST)
-                    for b in range(begin, end):
-                        # Unsigned: Numba would check signed indices for below 0.
-                        here, right, j = np.uint64(b), np.uint64(b + 1), np.uint64(column + b)
-                        through = min(match[here], min(insertion[here], deletion[here])) + (np.int32(0) if base == haplotype_bases[j] else cost)
-                        inserted = min(match[right] + gap_open[j], insertion[right] + gap_extend[j])
-                        match[here] = through
-                        insertion[here] = inserted
-                        row_best = min(row_best, min(through, inserted))
-                    if row_best >= penalty:
-                        finished = False
+                left_match, left_deletion, row_best = WORST, WORST, WORST
+                next_first, next_last = n_band, -1
+                for b in range(begin, end):
+                    here, right, j = np.uint64(b), np.uint64(b + 1), np.uint64(hap + low + i + b)
+                    deleted = min(left_match + gap_open[j], left_deletion + gap_extend[j])
+                    if b > alive_last and deleted >= penalty:
                         break
-                    deleted, left = np.int32(WORST), np.int32(WORST)
-                    for b in range(begin, end):
-                        here, j = np.uint64(b), np.uint64(column + b)
-                        deleted = min(left + gap_open[j], deleted + gap_extend[j])
-                        left = match[here]
-                        deletion[here] = deleted
-                    if end < n_band:
-                        match[end] = insertion[end] = WORST
-                        deletion[end] = WORST
-                    if begin > 0:
-                        match[begin - 1] = WORST
-                if finished:
-                    penalty = min(penalty, row_best)
+                    through = min(match[here], insertion[here], deletion[here]) + (0 if base == haplotype_bases[j] else cost)
+                    inserted = min(match[right] + gap_open[j], insertion[right] + gap_extend[j])
+                    ending = min(through, inserted)
+                    if min(ending, deleted) < penalty:
+                        next_first, next_last = min(next_first, b), b
+                        row_best = min(row_best, ending)
+                        left_match, left_deletion = through, deleted
+                    else:
+                        through, inserted, left_match, left_deletion = WORST, WORST, WORST, WORST
+                    match[here] = through
+                    insertion[here] = inserted
+                    deletion[here] = left_deletion
+                alive_first, alive_last = next_first, next_last
+                if alive_last < 0:
+                    break
+            penalty = min(penalty, row_best)
         best = min(best, penalty)
         a = slot + haplotype_allele[h]
         penalties[a] = min(penalties[a], penalty)
