@@ -3,6 +3,7 @@
     plan_shards → call_shard (each on its own, in any order) → merge_shards
 """
 
+import logging
 import os
 from collections import Counter
 from contextlib import ExitStack
@@ -29,6 +30,8 @@ from gpuvc.pileup.read_filters import MAX_READ_SPAN, active_filters, choose_read
 from gpuvc.runners import in_order
 from gpuvc.settings import Settings
 from gpuvc.timing import Clock
+
+log = logging.getLogger(__name__)
 
 # Arrays of up to 32 MB are reused by the allocator without page faults: a fifth of the CPU time at twice these sizes.
 SHARD_BYTES = 4 << 20  # compressed input a shard: some 50,000 reads, 20 MB of columns
@@ -221,6 +224,10 @@ def call_variants(
             intervals, exclude_intervals, contigs=contigs, padding=interval_padding, exclude_padding=interval_exclusion_padding,
             set_rule=interval_set_rule, merging_rule=interval_merging_rule,
         )  # fmt: skip
+        for path in source.paths_without_index:
+            if intervals:
+                raise InputError(f"{path} has no index, and intervals were asked for. Create one: samtools index {path}")
+            log.warning("%s has no index: it is read from start to end. Create one: samtools index %s", path, path)
         if intervals:
             check_targets(targets, missing, contigs, genome.contigs, shown, reference)
         backend, reason = choose_backend(device)

@@ -15,7 +15,7 @@ from gpuvc.io.columns import join_batches, merge_batches, new_columns, place_of,
 from gpuvc.io.formats import kind_of
 from gpuvc.io.header import ReadGroup
 from gpuvc.io.htslib_file import HtslibFile, check_cram_end, is_url
-from gpuvc.io.index import find_index, index_names, read_index
+from gpuvc.io.index import find_index, read_index
 from gpuvc.io.stream import BamStream, StreamedBam
 
 __all__ = ["AlignmentSource", "ReadGroup", "open_alignments"]
@@ -69,30 +69,26 @@ def open_alignments(paths, *, reference=None, sample_name=None, threads=1):
 def _open_one(path, reference, threads, first_group):
     """The reader for what `path` is."""
     if is_url(path):
-        source = HtslibFile(path, reference=reference, threads=threads, first_group=first_group)
-        _note_sequential(source, (f"{path}.bai", f"{path}.crai"))
-        return source
+        return HtslibFile(path, reference=reference, threads=threads, first_group=first_group)
     if "://" in path and not Path(path).exists():
         raise UsageError(f"input {path}: found a URL of an unknown kind, expected http, https, ftp, s3 or gs. Download it first.")
     fd = _open_file(path)
     try:
+        if path == "-":
+            return StreamedBam("standard input", fd, threads, first_group)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return StreamedBam("standard input" if path == "-" else path, fd, threads, first_group)
+            return StreamedBam(path, fd, threads, first_group)
         if kind_of(os.pread(fd, 64, 0), path) == "cram":
             check_cram_end(fd, path)
             source = HtslibFile(path, reference=reference, threads=threads, first_group=first_group)
             os.close(fd)
-            if source.index_path is None:
-                _note_sequential(source, (f"{path}.crai",))
-            else:
+            if source.index_path is not None:
                 _warn_of_old_index(source.index_path, path)
             return source
         check_eof_block(fd, path)
-        index_path = find_index(path) if path != "-" else None
+        index_path = find_index(path)
         if index_path is None:
-            source = StreamedBam(path, fd, threads, first_group)
-            _note_sequential(source, index_names(path))
-            return source
+            return StreamedBam(path, fd, threads, first_group)
         header = BamStream(fd, path).header
         _warn_of_old_index(index_path, path)
         return IndexedBam(path, fd, header, read_index(index_path, path, len(header.contigs)), first_group)
@@ -121,14 +117,6 @@ def _open_file(path):
     return fd
 
 
-def _note_sequential(source, looked_for):
-    if source.is_sequential:
-        log.warning(
-            "%s has no index (looked for %s): it is read from start to end. Create one: samtools index %s",
-            source.path, ", ".join(looked_for), source.path,
-        )  # fmt: skip
-
-
 def _warn_of_old_index(index_path, path):
     if Path(index_path).stat().st_mtime < Path(path).stat().st_mtime:
         log.warning("%s is older than %s. If the reads have changed since, make it again: samtools index %s", index_path, path, path)
@@ -144,6 +132,8 @@ class AlignmentSource:
         Of all inputs, one behind the other; the column `read_group` is an index into it.
     is_sequential : bool
         An input is a pipe or has no index: regions must be fetched in ascending order of their starts.
+    paths_without_index : tuple of str
+        The files and URLs among those inputs: they could have an index and have none.
     total_bytes : int
         Compressed size of all inputs; those of unknown size count 0.
     n_other_samples : int
@@ -159,6 +149,9 @@ class AlignmentSource:
         self.header_text = inputs[0].header.text
         self.read_groups = tuple(group for source in inputs for group in source.header.read_groups)
         self.is_sequential = any(source.is_sequential for source in inputs)
+        self.paths_without_index = tuple(
+            source.path for source in inputs if source.is_sequential and (is_url(source.path) or Path(source.path).is_file())
+        )
         self.total_bytes = sum(source.total_bytes for source in inputs)
         for other in inputs[1:]:
             _check_same_contigs(inputs[0], other)

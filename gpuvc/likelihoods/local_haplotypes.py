@@ -13,7 +13,6 @@ from gpuvc.kernels.cpu.align import BAND_PAD
 from gpuvc.kernels.jit import kernel
 from gpuvc.settings import MAX_INDEL_BP
 
-
 FLANK_BP = 30  # on either side of the locus and its repeat: the read bases that are scored, the alleles that may be in its haplotypes
 MAX_COMBINATIONS = 8  # most carried sets of alleles, beside the reference and each allele of the locus alone
 MAX_WINDOW_ALLELES = 62  # bits of a set
