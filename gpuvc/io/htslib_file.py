@@ -154,7 +154,7 @@ class HtslibFile:
         if self.is_sequential:
             with self._lock:
                 if self._forward is None:
-                    self._forward = ForwardReads(self._view([], recycle=False), self.path, self.header)
+                    self._forward = ForwardReads(self._view([], recycle=False, threads=self._threads), self.path, self.header)
             return self._forward.fetch(interval)
         region = f"{{{self.header.contigs.names[interval.contig_id]}}}:{interval.start + 1}-{interval.end}"
         batches = list(self._view([region], recycle=False))

@@ -154,9 +154,8 @@ class BamIndex:
             pos, offsets = np.arange(len(windows)) << 14, windows
         else:
             rows = slice(self.chunk_rows[contig_id], self.chunk_rows[contig_id + 1])
-            pos, offsets = self.bin_spans[rows, 0], self.chunks[rows, 0]
-            order = np.lexsort((offsets, pos))
-            pos, offsets = pos[order], offsets[order]
+            pos, first = np.unique(self.bin_spans[rows, 0], return_index=True)
+            offsets = self.first_offsets[rows][first]
         known = offsets > 0
         return pos[known].astype(np.int64), np.maximum.accumulate(offsets[known] >> 16)
 

@@ -1,7 +1,9 @@
 """BAM files to columns: every shape of record, any cut into blocks, either index, regions as samtools cuts them."""
 
 import random
+import shutil
 import struct
+from pathlib import Path
 
 import bam_files
 import numpy as np
@@ -16,6 +18,7 @@ from gpuvc.io.columns import join_batches, take_reads
 from gpuvc.kernels.codes import BASES
 from reference.oracles.columns import columns_of
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 GROUPS = [group["ID"] for group in HEADER["RG"]]
 
 
@@ -84,6 +87,17 @@ def test_csi_equals_bai(mixed, tmp_path):
         for interval in regions(seed=3):
             assert_equal(source.fetch(interval), bai.fetch(interval))
     assert_equal(whole(str(path), threads=2), whole(mixed))
+
+
+def test_byte_starts_of_csi_and_bai_agree(tmp_path):
+    bundled = str(REPOSITORY / "gpuvc" / "data" / "NA12878.chr20.100kb.bam")
+    path = shutil.copy(bundled, tmp_path)
+    pysam.index("-c", str(path))
+    with open_alignments([str(path)]) as source, open_alignments([bundled]) as bai:
+        expected = dict(zip(*(column.tolist() for column in bai.byte_starts(0))))
+        pos, offsets = source.byte_starts(0)
+        assert len(pos) >= 6 and (np.diff(pos) > 0).all()
+        assert [expected[p] for p in pos.tolist()] == offsets.tolist()
 
 
 def test_csi_beyond_what_bai_can_address(tmp_path):
