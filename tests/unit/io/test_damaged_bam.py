@@ -129,6 +129,16 @@ def test_record_fields_out_of_range(good, tmp_path, field, layout, values):
         said(path)
 
 
+def test_damaged_names(tmp_path):
+    path = bam_files.write_bam(tmp_path / "x.bam", [record(5, "name", cigar=None, sequence="", tags=(), flag=4)])
+    data = bam_files.inflated(path)
+    at = bam_files.record_offsets(data)[0]
+    without_name = change(data, at + 12, "<B", 0)
+    without_nul = data.replace(b"name\0", b"names")
+    for changed in (without_name, without_nul):
+        assert "read name" in said(bam_files.write_blocks(tmp_path / "changed.bam", changed))
+
+
 def test_damaged_tags(tmp_path):
     read = record(5, tags=[("XX", "abc"), ("RG", "lane1")])
     path = bam_files.write_bam(tmp_path / "tags.bam", [read])
