@@ -41,13 +41,18 @@ MAX_GAP_BP = 32_768  # between targets of one shard; reading on costs less than 
 
 @dataclass
 class RunSummary:
-    """What a run did. `report` holds all of it; `calls` the records themselves when no output file was named."""
+    """What a run did. `report` holds all of it; `calls` the records themselves when no output file was named. str() tells it in one line."""
 
     n_records: int
     n_reads: int
     seconds: float
     report: dict = field(repr=False)
     calls: list[Call] | None = field(default=None, repr=False)
+
+    def __str__(self):
+        compile_s = self.report["seconds"]["compile"]
+        compiling = f", most of them to compile kernels, once on this machine ({compile_s:.0f} s)" if compile_s > self.seconds / 2 else ""
+        return f"{self.n_records:,} records from {self.n_reads:,} reads in {self.seconds:.1f} s{compiling}"
 
 
 def plan_shards(targets, alignments, shard_bytes=None):

@@ -143,7 +143,7 @@ def _call(arguments):
         with _progress(quiet) as progress:
             summary = call_variants(**rest, settings=settings, command_line=command_line, progress=progress)
         if not quiet:
-            log.info("%d records from %d reads in %.1f s: %s", summary.n_records, summary.n_reads, summary.seconds, rest["output"])
+            log.info("%s: %s", summary, rest["output"])
     return 0
 
 

@@ -38,9 +38,7 @@ def run_demo(output_dir="demo-output", device="auto", threads=None):
     found = read_alleles(vcf, genome)
     truth = read_alleles(DATA / "truth.vcf.gz", genome)
     console = Console(highlight=False)
-    console.print(
-        f"{summary.n_reads:,} reads of NA12878 (50x, 100 kb of chromosome 20): {summary.n_records} records in {summary.seconds:.1f} s"
-    )
+    console.print(f"NA12878 (50x, 100 kb of chromosome 20): {summary}", soft_wrap=True)
     console.print(_table_of_found(found, summary.n_records))
     console.print(_table_of_scores(inside(truth, confident, genome.contigs), inside(found, confident, genome.contigs)))
     console.print(f"Variants: {vcf} (index {vcf.name}.tbi)  Report: {report}", soft_wrap=True)
