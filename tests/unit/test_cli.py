@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
 from gpuvc import options
+from gpuvc.api import RunSummary
 from gpuvc.errors import DeviceError, GpuvcError, InputError, OutputError, UsageError
 from gpuvc.io.bed import MERGING_RULES, SET_RULES
 from gpuvc.options import (
@@ -270,7 +271,7 @@ def fake_api(monkeypatch):
     def call_variants(**arguments):
         calls.append(arguments)
         api.then()
-        return SimpleNamespace(n_records=3, n_reads=40, seconds=1.25)
+        return RunSummary(n_records=3, n_reads=40, seconds=1.25, report={"seconds": {"compile": 0.0}})
 
     api.call_variants, api.calls = call_variants, calls
     monkeypatch.setitem(sys.modules, "gpuvc.api", api)
