@@ -68,12 +68,14 @@ def calling_table(result):
 
 def decode_table(result):
     """Decoding alone beside samtools."""
-    rows = [
-        [row["program"], row["threads"], f"{row['reads_per_cpu_s'] / 1e6:.2f}", f"{row['cpu_s']:.2f}", f"{row['wall_s']:.2f}"]
-        for row in result["results"]
-    ]
-    heads = ("program", "threads", "M reads per CPU s", "CPU s", "wall s")
-    what = f"{result['reads']:,} reads, a BAM of {result['bam_mb']} MB."
+    rows = []
+    for row in result["results"]:
+        speeds = (f"{row['reads_per_cpu_s'] / 1e6:.2f}", f"{row['cpu_s']:.2f}", f"{row['wall_s']:.2f}")
+        rows.append([row["program"], row["threads"], *speeds, row["peak_mb"]])
+    heads = ("program", "threads", "M reads per CPU s", "CPU s", "wall s, best", "peak MB")
+    twice = result["twice"]
+    peaks = " and ".join(f"{peak} MB with {threads}" for threads, peak in twice["peak_mb_by_threads"].items())
+    what = f"{result['reads']:,} reads, a BAM of {result['bam_mb']} MB; on one of {twice['bam_mb']} MB gpuvc peaks at {peaks} threads."
     return table(heads, rows) + "\n\n" + what + " " + provenance(result)
 
 
