@@ -41,7 +41,7 @@ MAX_GAP_BP = 32_768  # between targets of one shard; reading on costs less than 
 
 @dataclass
 class RunSummary:
-    """What a run did. `report` holds all of it; `calls` the records themselves when no output file was named. str() tells it in one line."""
+    """What a run did; str() tells it in one line. `report` holds all of it, `calls` the records when no output file was named."""
 
     n_records: int
     n_reads: int
