@@ -94,10 +94,6 @@ def score_pair(
                 base = bases[np.uint64(first + i)]
                 cost = mismatch[base_quals[np.uint64(first + i)]] if base < 4 else 0
                 begin, end = max(0, -low - i, alive_first - 1), min(n_band, n_columns - low - i)
-                for b in range(end, alive_last + 1):
-                    match[b] = WORST
-                    insertion[b] = WORST
-                    deletion[b] = WORST
                 left_match, left_deletion, row_best = WORST, WORST, WORST
                 next_first, next_last = n_band, -1
                 for b in range(begin, end):
