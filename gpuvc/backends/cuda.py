@@ -1,11 +1,12 @@
 """A CUDA device, or numba.cuda's simulator of one.
 
-Each call copies to the device what its items need, runs the kernel, and copies the answer back. Nothing stays there between calls, since stages
-change reads in place and reuse their memory. When the device is short of memory the items are split; they are independent of each other, so the
-answer is the same.
+Each call copies to the device what its items need, runs the kernel, and copies the answer back. Nothing stays there between calls,
+since stages change reads in place and reuse their memory. When the device is short of memory the items are split; they are
+independent of each other, so the answer is the same.
 
-Calls may come from many threads. A lock lets in one at a time: its arrays have the device to themselves, so that a refused allocation means too
-little memory and not bad timing; and the simulator cannot run two kernels at once. What overlapping copies would gain has not been measured.
+Calls may come from many threads. A lock lets in one at a time: its arrays have the device to themselves, so that a refused
+allocation means too little memory and not bad timing; and the simulator cannot run two kernels at once. What overlapping copies
+would gain has not been measured.
 """
 
 import threading
@@ -21,6 +22,7 @@ from gpuvc.kernels.cuda.launch import KERNELS, is_simulated
 
 MIN_COMPUTE_CAPABILITY = (7, 5)  # the oldest that the tests compile the kernels for, and that CUDA 13 knows
 FREE_SHARE = 0.9  # of the free memory that a call plans with; the rest is for the kernels' local arrays and for fragments
+MAX_PLANNED_PARTS = 64  # parts repeat what all items share; smaller ones only where the device refuses these
 
 
 class CudaBackend:
@@ -48,16 +50,17 @@ class CudaBackend:
             operations, cigar_rows = _csr(cigar_offsets, reads)
             letters, base_rows = _csr(base_offsets, reads)
             inputs = (
-                _from(chosen, reads), pos[reads], flag[reads], mapq[reads], cigar[operations], cigar_rows, bases[letters], base_quals[letters],
-                base_rows, window_start, min_base_quality,
+                _from(chosen, reads), pos[reads], flag[reads], mapq[reads], cigar[operations], cigar_rows, bases[letters],
+                base_quals[letters], base_rows, window_start, min_base_quality,
             )  # fmt: skip
             return inputs, (counts,), None
 
         self._run(pileup.pile_up, len(use), part)
 
     def collect_indels(
-        self, use, pos, cigar, cigar_offsets, bases, base_offsets, reference, reference_start, slots, anchor, length, read_offset, shift, digest
-    ):
+        self, use, pos, cigar, cigar_offsets, bases, base_offsets, reference, reference_start, slots,
+        anchor, length, read_offset, shift, digest,
+    ):  # fmt: skip
         def part(first, last):
             chosen = use[first:last]
             reads = _span(chosen)
@@ -65,7 +68,8 @@ class CudaBackend:
             letters, base_rows = _csr(base_offsets, reads)
             events, event_rows = _csr(slots, slice(first, last))
             inputs = (
-                _from(chosen, reads), pos[reads], cigar[operations], cigar_rows, bases[letters], base_rows, reference, reference_start, event_rows,
+                _from(chosen, reads), pos[reads], cigar[operations], cigar_rows, bases[letters], base_rows, reference, reference_start,
+                event_rows,
             )  # fmt: skip
             outputs = tuple(column[events] for column in (anchor, length, read_offset, shift, digest))
 
@@ -77,7 +81,8 @@ class CudaBackend:
         self._run(pileup.collect_indels, len(use), part)
 
     def observe(
-        self, pair_locus, pair_read, locus_pos, segment_start, segment_end, clip_reach, pos, cigar, cigar_offsets, bases, base_quals, base_offsets,
+        self, pair_locus, pair_read, locus_pos, segment_start, segment_end, clip_reach,
+        pos, cigar, cigar_offsets, bases, base_quals, base_offsets,
         code, quality, end_distance, segment_first, segment_length, segment_ref,
     ):  # fmt: skip
         def part(first, last):
@@ -153,28 +158,34 @@ class CudaBackend:
                 inputs, outputs, settle = part(first, last)
                 _check_types(launch.__name__, (*inputs, *outputs))
                 n_bytes = sum(array.nbytes for array in (*inputs, *outputs) if isinstance(array, np.ndarray))
-                may_split = last - first > 1
-                if n_bytes <= FREE_SHARE * _free_bytes() or not may_split:
-                    try:
-                        _run_part(launch, inputs, outputs)
-                    except Exception as error:
-                        # numba.cuda and cuda.core, which it stands on, have a class of their own for this; both name the driver's code.
-                        if "OUT_OF_MEMORY" not in str(error):
-                            raise
-                        if not may_split:
-                            raise DeviceError(
-                                f"memory of {self.device} in {launch.__name__}: found {_free_bytes()} bytes free, expected {n_bytes} for the least "
-                                "part of the work. Free some (nvidia-smi shows who holds it), or use --device cpu."
-                            ) from error
-                    else:
-                        if settle is not None:
-                            settle()
-                        continue
-                middle = (first + last) // 2
-                pending += [(middle, last), (first, middle)]
+                is_small = last - first <= max(1, n_items // MAX_PLANNED_PARTS)
+                if (is_small or n_bytes <= FREE_SHARE * _free_bytes()) and _fitted(launch, inputs, outputs):
+                    if settle is not None:
+                        settle()
+                elif last - first > 1:
+                    middle = (first + last) // 2
+                    pending += [(middle, last), (first, middle)]
+                else:
+                    raise DeviceError(
+                        f"memory of {self.device} in {launch.__name__}: found {_free_bytes()} bytes free, expected {n_bytes} for the least "
+                        "part of the work. Free some (nvidia-smi shows who holds it), or use --device cpu."
+                    )
+
+
+def _fitted(launch, inputs, outputs):
+    """Run one part; False when the device refuses the memory, with nothing changed."""
+    try:
+        _run_part(launch, inputs, outputs)
+    except Exception as error:
+        # numba.cuda and cuda.core, which it stands on, have each a class of their own for this; both name the driver's code.
+        if "OUT_OF_MEMORY" not in str(error):
+            raise
+        return False
+    return True
 
 
 def _run_part(launch, inputs, outputs):
+    """Copy in, launch, copy out."""
     on_device = [cuda.to_device(value) if isinstance(value, np.ndarray) else value for value in (*inputs, *outputs)]
     launch(*on_device)
     for array, host in zip(on_device[len(inputs) :], outputs):
@@ -182,6 +193,7 @@ def _run_part(launch, inputs, outputs):
 
 
 def _free_bytes():
+    """Free memory of the device; what numba.cuda has yet to give back (a few arrays) counts as used."""
     return cuda.current_context().get_memory_info()[0]
 
 

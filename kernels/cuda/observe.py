@@ -13,7 +13,8 @@ _observe_pair = device_function(observe_pair)
 
 
 @cuda_kernel(
-    int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], int64, int32[::1], uint32[::1], int64[::1], uint8[::1], uint8[::1], int64[::1],
+    int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], int64,
+    int32[::1], uint32[::1], int64[::1], uint8[::1], uint8[::1], int64[::1],
     uint8[::1], uint8[::1], int32[::1], int64[::1], int32[::1], int32[::1],
 )  # fmt: skip
 def _observe(

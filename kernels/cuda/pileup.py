@@ -27,7 +27,8 @@ _follows_reference = device_function(follows_reference)
 
 
 @cuda_kernel(
-    int32[::1], int32[::1], uint16[::1], uint8[::1], uint32[::1], int64[::1], uint8[::1], uint8[::1], int64[::1], int64, int64, int32[:, ::1]
+    int32[::1], int32[::1], uint16[::1], uint8[::1], uint32[::1], int64[::1], uint8[::1], uint8[::1], int64[::1],
+    int64, int64, int32[:, ::1],
 )  # fmt: skip
 def _pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_offsets, window_start, min_base_quality, counts):
     n_positions = counts.shape[1]
@@ -90,8 +91,9 @@ def _collect_indels(
 ):  # fmt: skip
     for u in range(cuda.grid(1), use.size, cuda.gridsize(1)):
         _collect_read_indels(
-            u, use, pos, cigar, cigar_offsets, bases, base_offsets, reference, reference_start, slots, anchor, length, read_offset, shift, digest
-        )
+            u, use, pos, cigar, cigar_offsets, bases, base_offsets, reference, reference_start, slots,
+            anchor, length, read_offset, shift, digest,
+        )  # fmt: skip
 
 
 def collect_indels(*arguments):
