@@ -112,8 +112,6 @@ def _find_tag(p, end, wanted):
                 return np.int64(-1)
         else:
             return np.int64(-1)
-        if p > end:
-            return np.int64(-1)
     return np.int64(0) if p == end else np.int64(-1)
 
 

@@ -2,8 +2,8 @@
 
     damage_randomly.py good.bam ROUNDS [SEED]
 
-Three readers see every change: the stream, the index (blocks are stored, so its offsets stay true), and the two kernels alone on memory
-that ends at a protected page, so that a single byte read or written too far kills the process.
+Three readers see every change: the stream, the index (blocks are stored, so its offsets stay true), and the kernels alone on memory that
+ends at a protected page, so that what they read or write too far kills the process. Those for blocks see changed compressed bytes too.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from gpuvc.errors import InputError
 from gpuvc.intervals import Interval
 from gpuvc.io import record_buffer
 from gpuvc.io.alignments import open_alignments
-from gpuvc.io.bgzf import SLACK_BYTES
+from gpuvc.io.bgzf import SLACK_BYTES, BlockTable
 from gpuvc.io.columns import PER_READ, join_batches
 from gpuvc.io.record_buffer import RecordBuffer
 from reference.oracles.columns import columns_of
@@ -73,6 +73,24 @@ def kernels_alone(data, header):
         record_buffer.new_columns = record_buffer_columns
 
 
+def blocks_alone(path, rng):
+    """List and inflate the blocks of a file with changed compressed bytes, every array against a protected page."""
+    data = bytearray(Path(path).read_bytes())
+    starts = [k for k in range(len(data) - 18) if data[k : k + 4] == b"\x1f\x8b\x08\x04"]
+    for _ in range(rng.choice([1, 2, 5])):
+        at = rng.choice(starts) + rng.randrange(18) if rng.random() < 0.7 else rng.randrange(len(data))
+        data[at] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
+    n = rng.randrange(len(data)) if rng.random() < 0.5 else len(data)
+    raw = guarded(n, np.uint8)
+    raw[:] = np.frombuffer(data[:n], np.uint8)
+    blocks = BlockTable()
+    with contextlib.suppress(InputError):  # the blocks in front of the damaged one are listed
+        blocks.list(raw, 0, n, "damaged", 0)
+    out = guarded(blocks.n_inflated + SLACK_BYTES, np.uint8)
+    with contextlib.suppress(InputError):
+        blocks.inflate(raw, out, 0, "damaged", 0)
+
+
 def read(path, how):
     try:
         with open_alignments([path]) as source:
@@ -114,6 +132,7 @@ def main(good, rounds, seed):
             alone = None
             with contextlib.suppress(InputError):
                 alone = kernels_alone(changed, header)
+            blocks_alone(good, rng)
             _mappings.clear()
             if whole is None:
                 n_errors += 1

@@ -89,7 +89,7 @@ def test_csi_equals_bai(mixed, tmp_path):
     assert_equal(whole(str(path), threads=2), whole(mixed))
 
 
-def test_byte_starts_of_csi_and_bai_agree(tmp_path):
+def test_csi_and_bai_of_many_bins_agree(tmp_path):
     bundled = str(REPOSITORY / "gpuvc" / "data" / "NA12878.chr20.100kb.bam")
     path = shutil.copy(bundled, tmp_path)
     pysam.index("-c", str(path))
@@ -98,6 +98,11 @@ def test_byte_starts_of_csi_and_bai_agree(tmp_path):
         pos, offsets = source.byte_starts(0)
         assert len(pos) >= 6 and (np.diff(pos) > 0).all()
         assert [expected[p] for p in pos.tolist()] == offsets.tolist()
+        rng = random.Random(6)
+        for _ in range(40):
+            start = rng.choice([rng.randrange(100_000), 16384 * rng.randrange(7)])
+            interval = Interval(0, start, start + rng.choice([1, 100, 20_000]))
+            assert_equal(source.fetch(interval), bai.fetch(interval))
 
 
 def test_csi_beyond_what_bai_can_address(tmp_path):

@@ -14,6 +14,7 @@ from bam_files import EOF_BLOCK, HEADER, record
 
 from gpuvc.errors import InputError
 from gpuvc.intervals import Interval
+from gpuvc.io import bam, bgzf
 from gpuvc.io.alignments import open_alignments
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -94,12 +95,22 @@ def test_one_changed_byte_in_a_block(good, tmp_path):
         data[k] ^= 0x10
 
 
-def test_wrong_checksum(good, tmp_path):
-    data = bytearray(Path(good).read_bytes())
-    data[-28 - 8] ^= 1  # CRC of the last block with data
-    path = tmp_path / "crc.bam"
-    path.write_bytes(data)
-    assert "checksum" in said(path)
+@pytest.mark.parametrize("inflates_in_python", [False, True])
+def test_wrong_checksum_and_sizes(good, tmp_path, monkeypatch, inflates_in_python):
+    if inflates_in_python:
+        monkeypatch.setattr(bgzf, "find_inflater", lambda: bgzf.Inflater("zlib", None, bgzf._zlib_inflate))
+    data = Path(good).read_bytes()
+    end = len(data) - 28  # of the last block with data
+    for changed, what in (
+        (change(data, end - 8, "<B", data[end - 8] ^ 1), "checksum"),
+        (change(data, end - 4, "<I", struct.unpack_from("<I", data, end - 4)[0] - 1), "compressed block"),
+        (change(data, end - 4, "<I", 70_000), "block size"),
+        (change(data, end - 4, "<I", 0xFFFFFFFF), "block size"),
+        (change(data, 16, "<H", 24), "block size"),
+    ):
+        path = tmp_path / "changed.bam"
+        path.write_bytes(changed)
+        assert what in said(path)
 
 
 def change(data, offset, layout, value):
@@ -109,24 +120,32 @@ def change(data, offset, layout, value):
 
 
 @pytest.mark.parametrize(
-    ("field", "layout", "values"),
+    ("field", "layout", "values", "what"),
     [
-        (0, "<i", (-1, 0, 32, 1 << 20, 1 << 28, 0x7FFFFFFF)),  # block_size
-        (4, "<i", (-2, 2, 1 << 30)),  # contig
-        (8, "<i", (-2,)),  # position
-        (12, "<B", (0, 1, 250)),  # l_read_name
-        (16, "<H", (60_000, 65_535)),  # n_cigar_op
-        (20, "<i", (-1, 1 << 20, 0x7FFFFFFF)),  # l_seq
-        (24, "<i", (-2, 2)),  # mate's contig
-        (28, "<i", (-2,)),  # mate's position
+        (0, "<i", (-1, 0, 32, (1 << 28) + 1, 0x7FFFFFFF), "record size"),  # block_size
+        (0, "<i", (1 << 20,), "ends inside a read"),
+        (4, "<i", (-2, 2, 1 << 30), "contig or position"),  # refID
+        (8, "<i", (-2,), "contig or position"),  # pos
+        (12, "<B", (0, 1, 250), ""),  # l_read_name: what follows the name is misread
+        (16, "<H", (60_000, 65_535), "lengths"),  # n_cigar_op
+        (20, "<i", (-1, 1 << 20, 0x7FFFFFFF), "lengths"),  # l_seq
+        (24, "<i", (-2, 2), "contig or position"),  # next_refID
+        (28, "<i", (-2,), "contig or position"),  # next_pos
     ],
 )
-def test_record_fields_out_of_range(good, tmp_path, field, layout, values):
+def test_record_fields_out_of_range(good, tmp_path, field, layout, values, what):
     data = bam_files.inflated(good)
     at = bam_files.record_offsets(data)[500]
     for value in values:
         path = bam_files.write_blocks(tmp_path / "changed.bam", change(data, at + field, layout, value))
-        said(path)
+        assert what in said(path)
+
+
+def test_one_base_more_than_the_record_has(tmp_path):
+    path = bam_files.write_bam(tmp_path / "x.bam", [record(5, sequence="ACGTACGTACGTACGTACG", cigar="19M", tags=())])
+    data = bam_files.inflated(path)
+    at = bam_files.record_offsets(data)[0]
+    assert "lengths" in said(bam_files.write_blocks(tmp_path / "changed.bam", change(data, at + 20, "<i", 20)))
 
 
 def test_damaged_names(tmp_path):
@@ -151,6 +170,8 @@ def test_damaged_tags(tmp_path):
     at = data.index(b"XXB")
     for n in (3, 1 << 29, 0x7FFFFFFF, -1):
         assert "tags" in said(bam_files.write_blocks(tmp_path / "changed.bam", change(data, at + 4, "<i", n)))
+    back_to_itself = change(change(data, at + 3, "<B", ord("c")), at + 4, "<i", -8)  # a walk that trusted the length would never end
+    assert "tags" in said(bam_files.write_blocks(tmp_path / "changed.bam", back_to_itself))
 
 
 def test_damaged_long_cigar(tmp_path):
@@ -205,6 +226,14 @@ def test_unsorted_in_spite_of_an_index(good, tmp_path):
         assert "samtools sort" in said(path, how)
 
 
+def test_units_out_of_order(good, monkeypatch):
+    monkeypatch.setattr(bam, "UNIT_BYTES", 1 << 14)
+    units = bam.IndexedBam._units
+    assert decode(good) == 2100
+    monkeypatch.setattr(bam.IndexedBam, "_units", lambda self: units(self)[::-1])
+    assert "samtools sort" in said(good)
+
+
 def test_not_an_alignment_file(tmp_path):
     for start, found in (
         (b"@HD\tVN:1.6\n", "SAM text"), (b"##fileformat=VCFv4.2\n", "a VCF"),
@@ -236,7 +265,12 @@ def test_damaged_index(good, tmp_path):
     bai = Path(good + ".bai").read_bytes()
     index = tmp_path / "x.bam.bai"
     many_contigs, many_bins = bai[:4] + b"\x07\0\0\0" + bai[8:], bai[:8] + b"\xff\xff\xff\x7f" + bai[12:]
-    for changed in (b"", b"BAI\1", b"BAM\1", bai[: len(bai) // 2], many_contigs, many_bins):
+    (n_bins,) = struct.unpack_from("<i", bai, 8)
+    at = 12
+    for _ in range(n_bins):
+        at += 8 + 16 * struct.unpack_from("<i", bai, at + 4)[0]
+    many_chunks, many_windows = change(bai, 16, "<i", 0x7FFFFFFF), change(bai, at, "<i", 0x7FFFFFFF)
+    for changed in (b"", b"BAI\1", b"BAM\1", bai[: len(bai) // 2], many_contigs, many_bins, many_chunks, many_windows):
         index.write_bytes(changed)
         assert "samtools index" in said(path)
     csi = tmp_path / "x.bam.csi"
