@@ -11,6 +11,7 @@ import ctypes
 import logging
 import mmap
 import random
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -73,10 +74,9 @@ def kernels_alone(data, header):
         record_buffer.new_columns = record_buffer_columns
 
 
-def blocks_alone(path, rng):
-    """List and inflate the blocks of a file with changed compressed bytes, every array against a protected page."""
-    data = bytearray(Path(path).read_bytes())
-    starts = [k for k in range(len(data) - 18) if data[k : k + 4] == b"\x1f\x8b\x08\x04"]
+def blocks_alone(data, starts, rng):
+    """List and inflate the blocks (at `starts`) of a file with changed compressed bytes, every array against a protected page."""
+    data = bytearray(data)
     for _ in range(rng.choice([1, 2, 5])):
         at = rng.choice(starts) + rng.randrange(18) if rng.random() < 0.7 else rng.randrange(len(data))
         data[at] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
@@ -110,6 +110,8 @@ def main(good, rounds, seed):
     rng = random.Random(seed)
     data = bam_files.inflated(good)
     offsets = bam_files.record_offsets(data)
+    compressed = Path(good).read_bytes()
+    block_starts = [found.start() for found in re.finditer(rb"\x1f\x8b\x08\x04", compressed)]
     n_errors = n_same = n_only_ours = 0
     with tempfile.TemporaryDirectory() as folder, open_alignments([good]) as source:
         header = source._inputs[0].header
@@ -132,7 +134,7 @@ def main(good, rounds, seed):
             alone = None
             with contextlib.suppress(InputError):
                 alone = kernels_alone(changed, header)
-            blocks_alone(good, rng)
+            blocks_alone(compressed, block_starts, rng)
             _mappings.clear()
             if whole is None:
                 n_errors += 1

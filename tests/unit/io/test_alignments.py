@@ -15,7 +15,8 @@ from bam_files import HEADER, record
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Interval
 from gpuvc.io.alignments import open_alignments
-from gpuvc.io.columns import join_batches
+from gpuvc.io.columns import join_batches, take_reads
+from gpuvc.io.stream import ForwardReads
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TWO_SAMPLES = HEADER | {"RG": [{"ID": "a", "SM": "ann"}, {"ID": "b", "SM": "bob"}, {"ID": "c", "SM": "ann"}]}
@@ -123,6 +124,19 @@ def test_file_without_index_is_read_forward(tmp_path):
             assert_equal(whole(source, threads), whole(regions))
 
 
+@pytest.mark.parametrize("n_reads_per_batch", [1, 2, 7])
+def test_forward_regions_over_small_batches(tmp_path, n_reads_per_batch):
+    path = bam_files.write_bam(tmp_path / "a.bam", bam_files.mixed_records(60, seed=5))
+    with open_alignments([path]) as source:
+        reads = whole(source)
+        rows = [np.arange(k, min(k + n_reads_per_batch, reads.n_reads)) for k in range(0, reads.n_reads, n_reads_per_batch)]
+        forward = ForwardReads(iter([take_reads(reads, part) for part in rows]), path, source._inputs[0].header)
+        for contig_id, pos in sorted(set(zip(reads.contig_id.tolist(), reads.pos.tolist())) - {(-1, -1)}):
+            for start, end in ((pos, pos + 1), (pos + 1, pos + 2), (pos + 1, pos + 3000)):
+                interval = Interval(contig_id, start, end)
+                assert_equal(forward.fetch(interval), source.fetch(interval))
+
+
 def test_file_without_index_does_not_keep_what_it_has_passed(tmp_path):
     path = shutil.copy(REPOSITORY / "gpuvc" / "data" / "NA12878.chr20.100kb.bam", tmp_path)
     n_kept = []
@@ -155,6 +169,18 @@ def test_standard_input(tmp_path):
     told = subprocess.run([sys.executable, "-c", script], stdin=pipe.stdout, capture_output=True, text=True, cwd=REPOSITORY)
     pipe.wait()
     assert told.stdout.split() == ["True", "ann", *map(str, expected)], told.stderr
+
+
+def test_pipe_that_ends_too_early(tmp_path):
+    path = bam_files.write_bam(tmp_path / "a.bam", bam_files.mixed_records(3000, seed=1), index=None)
+    data = Path(path).read_bytes()
+    for n, said in ((len(data) - 28, "end-of-file block"), (len(data) - 40, "inside the block"), (20, "inside the block")):
+        pipe = tmp_path / f"pipe{n}"
+        os.mkfifo(pipe)
+        writer = subprocess.Popen(f"head -c {n} {path} > {pipe}", shell=True)
+        with pytest.raises(InputError, match=said), open_alignments([str(pipe)]) as source:
+            whole(source)
+        writer.wait()
 
 
 def test_pipe_by_name_is_read_once(tmp_path):
