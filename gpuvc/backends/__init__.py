@@ -37,14 +37,12 @@ def cuda_problem():
         if problem is not None:
             return problem
     try:
-        from numba import cuda
+        from gpuvc.backends.cuda import device_problem
 
-        if not is_simulated():
-            cuda.get_current_device()
+        return None if is_simulated() else device_problem()
     except Exception as error:  # what is missing shows as ImportError, OSError or one of several packages' own errors
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = " ".join(str(error).split()).rstrip(":. ") or type(error).__name__
         return f"numba.cuda does not work here: {reason}; install gpuvc[cuda12] or gpuvc[cuda13], as the driver needs"
-    return None
 
 
 def _driver_problem():

@@ -28,19 +28,13 @@ MAX_PLANNED_PARTS = 64  # parts repeat what all items share; smaller ones only w
 class CudaBackend:
     """The operations of `gpuvc.backends.base.Backend` on the current CUDA device.
 
-    Raises DeviceError when the device is older than MIN_COMPUTE_CAPABILITY, and from an operation when not even one of its items fits.
+    Operations raise DeviceError when not even one of their items fits into the device's memory.
     """
 
     name = "cuda"
 
     def __init__(self):
-        if is_simulated():
-            self.device = "CUDA simulator"
-        else:
-            card = cuda.get_current_device()
-            self.device = _text(card.name)
-            if _is_too_old(card.compute_capability):
-                raise DeviceError(f"--device cuda: {self.device}: {_age(card.compute_capability)}. Use --device cpu.")
+        self.device = "CUDA simulator" if is_simulated() else _text(cuda.get_current_device().name)
         self._lock = threading.Lock()
 
     def pile_up(self, use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_offsets, window_start, min_base_quality, counts):
@@ -235,6 +229,12 @@ def _age(compute_capability):
 
 def _text(name):
     return name.decode() if isinstance(name, bytes) else name
+
+
+def device_problem():
+    """Why the current device cannot be used, in a few words; None when it can."""
+    card = cuda.get_current_device()
+    return f"{_text(card.name)}: {_age(card.compute_capability)}" if _is_too_old(card.compute_capability) else None
 
 
 def describe_cuda_devices():

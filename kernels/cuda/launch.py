@@ -18,7 +18,7 @@ MAX_BLOCKS = 1 << 16  # more items than these hold are strided over
 # lane remain, so that strides and atomics are put to the test.
 SIMULATED_BLOCKS, SIMULATED_THREADS, SIMULATED_LANES = 2, 8, 4
 
-KERNELS = {}
+KERNELS: dict[str, tuple] = {}
 """(Python function, Numba types of its arguments) by name of the operation: for compiling ahead, and to check what a launch is given."""
 
 

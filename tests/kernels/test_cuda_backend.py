@@ -1,12 +1,12 @@
 """What the CUDA backend does around the kernels: it splits work, refuses, takes turns, and describes the devices."""
 
 import threading
-from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from gpuvc import backends
 from gpuvc.backends.cpu import CpuBackend
 from gpuvc.errors import DeviceError
 from tests.kernels.inputs import PATTERN, Case
@@ -163,11 +163,17 @@ def test_describes_each_device(module, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "capability, expectation", [((7, 5), nullcontext()), ((7, 0), pytest.raises(DeviceError, match=r"7\.0 is too old"))]
+    "capability, problem", [((7, 5), None), ((7, 0), "Some Card: compute capability 7.0 is too old, expected 7.5 or later")]
 )
-def test_refuses_a_device_that_is_too_old(module, monkeypatch, capability, expectation):
+def test_a_device_that_is_too_old_is_not_chosen(module, monkeypatch, capability, problem):
+    monkeypatch.setattr(backends, "is_simulated", lambda: False)
+    monkeypatch.setattr(backends, "_driver_problem", lambda: None)
     monkeypatch.setattr(module, "is_simulated", lambda: False)
     monkeypatch.setattr(module, "cuda", fake_cuda())
     monkeypatch.setattr(Card, "current", Card("Some Card", capability))
-    with expectation:
-        assert module.CudaBackend().device == "Some Card"
+    assert backends.cuda_problem() == problem
+    backend, reason = backends.choose_backend("auto")
+    assert backend.device == ("CPU" if problem else "Some Card") and (problem is None or problem in reason)
+    if problem:
+        with pytest.raises(DeviceError, match=problem):
+            backends.choose_backend("cuda")
