@@ -14,8 +14,8 @@ from bam_files import HEADER, record
 
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Interval
-from gpuvc.io.alignments import open_alignments
-from gpuvc.io.columns import join_batches, take_reads
+from gpuvc.io.alignments import _merge_streams, open_alignments
+from gpuvc.io.columns import join_batches, merge_batches, take_reads
 from gpuvc.io.stream import ForwardReads
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -90,11 +90,27 @@ def test_several_inputs_are_merged_by_position(tmp_path):
 
 
 def test_merged_ties_keep_the_order_of_the_inputs(tmp_path):
-    paths = [bam_files.write_bam(tmp_path / f"{k}.bam", [record(7, f"in{k}.{j}", tags=()) for j in range(3)]) for k in range(2)]
+    paths = [bam_files.write_bam(tmp_path / f"{k}.bam", [record(7, f"in{k}.{j}", tags=()) for j in range(40)]) for k in range(2)]
     with open_alignments(paths) as forward, open_alignments(paths[::-1]) as backward:
         first, second = forward.fetch(ALL).name_hash, backward.fetch(ALL).name_hash
         assert first.tolist() == whole(forward).name_hash.tolist()
-        assert first.tolist() == second.tolist()[3:] + second.tolist()[:3]
+        assert first.tolist() == second.tolist()[40:] + second.tolist()[:40]
+
+
+def test_merged_streams_keep_ties_in_order_across_batches(tmp_path):
+    rng = np.random.default_rng(8)
+    inputs = []
+    for k in range(3):
+        records = [record(int(pos), f"in{k}.{j}", tags=()) for j, pos in enumerate(np.sort(rng.integers(0, 12, 60)))]
+        with open_alignments([bam_files.write_bam(tmp_path / f"{k}.bam", records)]) as source:
+            inputs.append(whole(source))
+
+    def in_batches(reads, n):
+        return (take_reads(reads, np.arange(k, min(k + n, reads.n_reads))) for k in range(0, reads.n_reads, n))
+
+    for sizes in ((1, 1, 1), (5, 1, 60), (60, 2, 1), (7, 60, 3)):
+        merged = join_batches(list(_merge_streams([in_batches(*pair) for pair in zip(inputs, sizes)])))
+        assert_equal(merged, merge_batches(inputs))
 
 
 def test_inputs_with_other_contigs(tmp_path):

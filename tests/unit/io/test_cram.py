@@ -16,6 +16,7 @@ from bam_files import HEADER, record
 
 from gpuvc.errors import InputError
 from gpuvc.intervals import Interval
+from gpuvc.io import htslib_file
 from gpuvc.io.alignments import open_alignments
 from gpuvc.io.columns import join_batches
 
@@ -98,13 +99,14 @@ def test_cram_without_index_is_read_forward(made, tmp_path):
 
 
 def test_contig_names_with_colons_and_commas(tmp_path):
-    header = {"HD": {"VN": "1.6", "SO": "coordinate"}, "SQ": [{"SN": name, "LN": 1000} for name in ("HLA:A*01:01", "a,b", "HLA:A*01")]}
-    records = [record(100, contig_id=k, header=header, tags=()) for k in range(3)]
+    names = ("HLA:A*01:01", "a,b", "HLA:A*01", "c", "c:91-200")
+    header = {"HD": {"VN": "1.6", "SO": "coordinate"}, "SQ": [{"SN": name, "LN": 1000} for name in names]}
+    records = [record(100, contig_id=k, header=header, tags=()) for k in range(len(names))]
     path = bam_files.write_bam(tmp_path / "x.bam", records, header)
     pysam.view("-C", "--output-fmt-option", "no_ref=1", "-o", str(tmp_path / "x.cram"), path, catch_stdout=False)
     pysam.index(str(tmp_path / "x.cram"))
     with open_alignments([str(tmp_path / "x.cram")]) as cram:
-        assert [cram.fetch(Interval(k, 90, 200)).contig_id.tolist() for k in range(3)] == [[0], [1], [2]]
+        assert [cram.fetch(Interval(k, 90, 200)).contig_id.tolist() for k in range(len(names))] == [[k] for k in range(len(names))]
 
 
 def said(path, how, **options):
@@ -132,7 +134,7 @@ def test_damaged_cram(made, tmp_path):
     options = {"reference": str(made / "ref.fa")}
     for n in (10, len(data) // 2, len(data) - 5):
         path.write_bytes(data[:n])
-        said(path, whole, **options)
+        assert "truncated" in said(path, lambda source: source.fetch(REGIONS[2]), **options)
     changed = bytearray(data)
     changed[len(data) // 2] ^= 0xFF
     path.write_bytes(changed)
@@ -143,7 +145,15 @@ def test_damaged_cram(made, tmp_path):
     said(path, lambda source: source.fetch(REGIONS[0]), **options)
 
 
-def test_failed_process_is_not_used_again(made, tmp_path):
+def test_failed_process_ends_and_is_not_used_again(made, tmp_path, monkeypatch):
+    processes = []
+
+    class Recorded(htslib_file.ViewWorker):
+        def __init__(self, path):
+            super().__init__(path)
+            processes.append(self._process)
+
+    monkeypatch.setattr(htslib_file, "ViewWorker", Recorded)
     path = convert(made, tmp_path / "x.cram")
     with open_alignments([path], reference=str(made / "ref.fa")) as source:
         good = source.fetch(REGIONS[1])
@@ -152,6 +162,11 @@ def test_failed_process_is_not_used_again(made, tmp_path):
             source.fetch(REGIONS[1])
         Path(path + ".away").rename(path)
         assert_equal(source.fetch(REGIONS[1]), good)
+        half_read = source.batches()
+        next(half_read)
+        half_read.close()
+        assert [process.poll() is None for process in processes] == [False, False]
+    assert all(process.poll() is not None for process in processes)
 
 
 @pytest.fixture

@@ -65,6 +65,12 @@ def test_file_cut_anywhere(good, tmp_path, indexed):
             said(path)
 
 
+def test_cut_file_is_refused_before_any_region_is_read(good, tmp_path):
+    path = with_index(tmp_path / "cut.bam", good)
+    path.write_bytes(Path(good).read_bytes()[:-28])
+    assert "truncated" in said(path, lambda path: fetch(path, Interval(0, 0, 100)))
+
+
 @pytest.mark.parametrize("indexed", [True, False])
 def test_blocks_lost_before_the_end(good, tmp_path, indexed):
     data = Path(good).read_bytes()

@@ -57,7 +57,7 @@ def test_what_can_be_wrong(tmp_path):
     write_fasta(path)
     index = tmp_path / "x.fa.fai"
     rows = index.read_text()
-    for changed in ("chr1\n", "chr1\tmany\t1\t50\t51\n", "", rows.replace("570", "5700")):
+    for changed in ("chr1\n", "chr1\tmany\t1\t50\t51\n", "", rows.replace("570", "5700"), rows.replace("570", "590")):
         index.write_text(changed)
         assert "samtools faidx" in said(path)
     index.unlink()
