@@ -14,16 +14,18 @@ _LOG_FACTORIALS = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, FISHER_LI
 _STANDARD_NORMAL = NormalDist()
 
 
+@kernel
 def strand_odds_ratio(ref_forward, ref_reverse, alt_forward, alt_reverse):
     """SOR: symmetric odds ratio of the strand table, with one read added to each cell."""
-    a, b, c, d = (n + 1 for n in (ref_forward, ref_reverse, alt_forward, alt_reverse))
+    a, b, c, d = ref_forward + 1.0, ref_reverse + 1.0, alt_forward + 1.0, alt_reverse + 1.0
     ratio = a * d / (b * c) + b * c / (a * d)
     return log(ratio) + log(min(a, b) / max(a, b)) - log(min(c, d) / max(c, d))
 
 
 @kernel
-def _fisher_two_sided(a, b, c, d, log_factorials):
+def _fisher_two_sided(a, b, c, d):
     """P of all tables with these margins that are no likelier than this one."""
+    log_factorials = _LOG_FACTORIALS
     row1, row2, column1, n = a + b, c + d, a + c, a + b + c + d
     constant = (
         log_factorials[row1] + log_factorials[row2] + log_factorials[column1] + log_factorials[n - column1] - log_factorials[n]
@@ -38,15 +40,17 @@ def _fisher_two_sided(a, b, c, d, log_factorials):
     return min(1.0, total)
 
 
+@kernel
 def fisher_strand(ref_forward, ref_reverse, alt_forward, alt_reverse):
     """FS: phred of Fisher's exact test on the strand table; 0 for two reads or fewer."""
-    table = [ref_forward, ref_reverse, alt_forward, alt_reverse]
-    total = sum(table)
+    a, b, c, d = ref_forward, ref_reverse, alt_forward, alt_reverse
+    total = a + b + c + d
     if total <= 2:
         return 0.0
     if total > FISHER_LIMIT:
-        table = [int(n * (FISHER_LIMIT / 2) / total) for n in table]
-    return -10 * log10(max(_fisher_two_sided(*table, _LOG_FACTORIALS), 1e-320)) + 0.0
+        scale = FISHER_LIMIT / 2 / total
+        a, b, c, d = int(a * scale), int(b * scale), int(c * scale), int(d * scale)
+    return -10 * log10(max(_fisher_two_sided(a, b, c, d), 1e-320)) + 0.0
 
 
 @kernel
@@ -117,7 +121,7 @@ def qual_by_depth(qual, allele_depths):
 
 @kernel
 def read_evidence(
-    loci, pair_slots, allele_slots, penalties, allele_rows, allele_row_slots, pair_read, quality, end_distance, mapq, flag, depths, strands,
+    loci, pair_slots, allele_slots, penalties, allele_rows, allele_row_slots, pair_read, quality, end_distance, mapq, flag, depths, fs, sor,
     statistics, is_p, n_reads, mapq_squares,
 ):  # fmt: skip
     """Depths, strand tables and rank sums of called loci.
@@ -132,8 +136,8 @@ def read_evidence(
         Of the LikelihoodBatch; mapq, flag of the ReadBatch.
     depths : int32[...]
         Written: informative reads by allele, addressed as allele_rows (AD).
-    strands : int32[n, 4]
-        Written: ref forward, ref reverse, alt forward, alt reverse.
+    fs, sor : float64[n]
+        Written: `fisher_strand` and `strand_odds_ratio` of the informative reads.
     statistics : float64[n, 3]; is_p : int8[n, 3]
         Written: `rank_sum` of base quality, mapping quality, distance from the read end.
     n_reads : int32[n]; mapq_squares : float64[n]
@@ -143,7 +147,7 @@ def read_evidence(
         first, last = pair_slots[loci[k]], pair_slots[loci[k] + 1]
         row, n_alleles = allele_row_slots[k], allele_row_slots[k + 1] - allele_row_slots[k]
         depths[row : row + n_alleles] = 0
-        strands[k, :] = 0
+        strands = np.zeros(4, np.int64)  # ref forward, ref reverse, alt forward, alt reverse
         n = last - first
         series = np.empty((3, n), np.int32)
         is_alt = np.empty(n, np.bool_)
@@ -167,7 +171,7 @@ def read_evidence(
                 continue
             depths[row + which] += 1
             alt = which > 0
-            strands[k, 2 * alt + (1 if flag[read] & FLAG_REVERSE else 0)] += 1
+            strands[2 * alt + (1 if flag[read] & FLAG_REVERSE else 0)] += 1
             if 0 < mapq[read] < 255:
                 mapq_series[n_mapq] = mapq[read]
                 mapq_alt[n_mapq] = alt
@@ -180,5 +184,7 @@ def read_evidence(
         statistics[k, 0], is_p[k, 0] = rank_sum(series[0, :n_placed], is_alt[:n_placed])
         statistics[k, 1], is_p[k, 1] = rank_sum(mapq_series[:n_mapq], mapq_alt[:n_mapq])
         statistics[k, 2], is_p[k, 2] = rank_sum(series[1, :n_placed], is_alt[:n_placed])
+        fs[k] = fisher_strand(strands[0], strands[1], strands[2], strands[3])
+        sor[k] = strand_odds_ratio(strands[0], strands[1], strands[2], strands[3])
         n_reads[k] = n
         mapq_squares[k] = squares / n_known if n_known else -1.0

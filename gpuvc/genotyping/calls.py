@@ -6,7 +6,7 @@ from math import sqrt
 import numpy as np
 
 from gpuvc.batches import Call
-from gpuvc.genotyping.annotations import fisher_strand, qual_by_depth, read_evidence, strand_odds_ratio, z_of
+from gpuvc.genotyping.annotations import qual_by_depth, read_evidence, z_of
 from gpuvc.genotyping.dependence import error_weights
 from gpuvc.genotyping.filters import apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, genotype_table, judge_loci, log_sum_table
@@ -66,23 +66,22 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
     kept_loci, allele_rows, row_slots = [], [], [0]
     for locus in np.flatnonzero((qual >= settings.standard_min_confidence) & (best > 0)).tolist():
         n_alleles = int(candidates.locus_slots[locus + 1] - candidates.locus_slots[locus]) + 1
-        present = np.flatnonzero(genotype_table(ploidy, n_alleles)[best[locus]][1:]) + 1
         kept_loci.append(locus)
-        allele_rows += [0, *present.tolist()]
+        allele_rows += _alleles_of(ploidy, n_alleles, int(best[locus]))
         row_slots.append(len(allele_rows))
     loci, rows, row_slots = np.array(kept_loci, np.int64), np.array(allele_rows, np.int32), np.array(row_slots, np.int64)
     n = len(loci)
     depths = np.empty(len(rows), np.int32)
-    strands = np.empty((n, 4), np.int32)
+    fs, sor = np.empty(n), np.empty(n)
     statistics, is_p = np.empty((n, 3)), np.empty((n, 3), np.int8)
     n_reads, mapq_squares = np.empty(n, np.int32), np.empty(n)
     read_evidence(
         loci, likelihoods.pair_slots, likelihoods.allele_slots, likelihoods.penalties, rows, row_slots, likelihoods.pair_read,
-        likelihoods.quality, likelihoods.end_distance, reads.mapq, reads.flag, depths, strands, statistics, is_p, n_reads, mapq_squares,
+        likelihoods.quality, likelihoods.end_distance, reads.mapq, reads.flag, depths, fs, sor, statistics, is_p, n_reads, mapq_squares,
     )  # fmt: skip
     text = ASCII_OF_CODE[reference].tobytes().decode()
     quals, all_pls = qual[loci].tolist(), pls.tolist()
-    all_depths, all_strands, all_rows, row_slots = depths.tolist(), strands.tolist(), rows.tolist(), row_slots.tolist()
+    all_depths, all_rows, row_slots, fs, sor = depths.tolist(), rows.tolist(), row_slots.tolist(), fs.tolist(), sor.tolist()
     all_statistics, all_is_p, mapq_squares, n_reads = statistics.tolist(), is_p.tolist(), mapq_squares.tolist(), n_reads.tolist()
     calls = []
     for k, locus in enumerate(kept_loci):
@@ -92,7 +91,6 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
             continue
         ref, alts = _allele_texts(candidates, locus, alleles, text, reference_start)
         ad = tuple(all_depths[row_slots[k] : row_slots[k + 1]])
-        strand = all_strands[k]
         ac = tuple(genotype.count(a) for a in range(1, len(alleles)))
         z = [z_of(s, p) for s, p in zip(all_statistics[k], all_is_p[k])]
         info = {
@@ -101,16 +99,22 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
             "AN": ploidy,
             "BaseQRankSum": z[0],
             "DP": n_reads[k],
-            "FS": fisher_strand(*strand),
+            "FS": fs[k],
             "MQ": sqrt(mapq_squares[k]) if mapq_squares[k] >= 0 else None,
             "MQRankSum": z[1],
             "QD": qual_by_depth(quals[k], ad),
             "ReadPosRankSum": z[2],
-            "SOR": strand_odds_ratio(*strand),
+            "SOR": sor[k],
         }
         calls.append(Call(contig_id, int(candidates.locus_pos[locus]), ref, alts, quals[k], (), info, genotype, ad, sum(ad), gq, pl))
     apply_filters(calls)
     return calls
+
+
+@cache
+def _alleles_of(ploidy, n_alleles, genotype):
+    """The alleles of a genotype, and the reference."""
+    return [0, *(np.flatnonzero(genotype_table(ploidy, n_alleles)[genotype][1:]) + 1).tolist()]
 
 
 @cache

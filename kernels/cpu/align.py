@@ -58,8 +58,8 @@ def score_pair(
     diagonal = segment_ref[k] - haplotype_start[locus]
     first_haplotype, n_haplotypes = haplotype_slots[locus], haplotype_slots[locus + 1] - haplotype_slots[locus]
     best = WORST
-    # Two turns over the haplotypes. The first finds the least penalty without a gap: what is worse by the cap need not be known exactly,
-    # so the second turn's search ends wherever that is certain.
+    # Two turns over the haplotypes. The first bounds the least penalty, by the diagonals that the haplotype's indels lead to: what is worse
+    # by the cap need not be known exactly, so the second turn's search ends wherever that is certain.
     for turn in range(2 * n_haplotypes):
         is_first_turn = turn < n_haplotypes
         h = first_haplotype + (turn if is_first_turn else turn - n_haplotypes)
@@ -70,6 +70,8 @@ def score_pair(
         for way in range(-1, n_band):  # the reference's diagonal first: it fits most reads, and then ends the search on the others
             d = diagonal if way < 0 else low + way
             if (way >= 0 and d == diagonal) or d < 0 or d + n_rows > n_columns:
+                continue
+            if is_first_turn and way >= 0 and way != BAND_PAD and way != n_band - 1 - BAND_PAD:
                 continue
             total = 0
             for i in range(n_rows):
@@ -83,7 +85,11 @@ def score_pair(
         if is_first_turn:
             best = penalty
             continue
+        cheapest = WORST  # gap that these columns offer
         if penalty > cheapest_gap[h]:
+            for j in range(max(0, low), min(n_columns, low + n_rows + n_band)):
+                cheapest = min(cheapest, gap_open[np.uint64(hap + j)])
+        if penalty > cheapest:
             for b in range(n_band + 1):
                 match[b] = 0 if b < n_band and 0 <= low + b < n_columns else WORST
                 insertion[b] = WORST
