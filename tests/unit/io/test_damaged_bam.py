@@ -112,7 +112,7 @@ def test_wrong_checksum_and_sizes(good, tmp_path, monkeypatch, inflates_in_pytho
         (change(data, end - 4, "<I", struct.unpack_from("<I", data, end - 4)[0] - 1), "compressed block"),
         (change(data, end - 4, "<I", 70_000), "block size"),
         (change(data, end - 4, "<I", 0xFFFFFFFF), "block size"),
-        (change(data, 16, "<H", 24), "block size"),
+        (change(change(data, 16, "<H", 24), 21, "<I", 0), "block size"),  # ends before its own header and trailer do
     ):
         path = tmp_path / "changed.bam"
         path.write_bytes(changed)
