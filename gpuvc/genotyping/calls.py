@@ -59,7 +59,8 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
     list[Call]
     """
     ploidy = settings.sample_ploidy
-    pls, slots = genotype_loci(candidates, likelihoods, error_weights(candidates.is_indel, likelihoods, reads), settings, backend)
+    weights = error_weights(candidates.is_indel, likelihoods, reads, ploidy)
+    pls, slots = genotype_loci(candidates, likelihoods, weights, settings, backend)
     qual, best = judge_loci(
         pls, slots, candidates.locus_slots, allele_rates(candidates, reference, reference_start, settings), ploidy
     )

@@ -2,10 +2,14 @@
 
 What repeats there is the chemistry: a motif that misleads the sequencer does so on one strand in read after read. Length errors have their
 model in the gap penalties of the repeat they fall in, so at indels every read counts in full.
+
+However many reads agree, each still counts something: a heterozygote pays for every read which of its copies it came from, and were a read
+more that calls for it cheaper as an error, depth would speak against it.
 """
 
 import numpy as np
 
+from gpuvc.genotyping.genotypes import copy_costs
 from gpuvc.kernels.codes import FLAG_REVERSE
 from gpuvc.kernels.jit import kernel
 
@@ -15,8 +19,20 @@ of MAQ and samtools (specification, section 9.3: depcorr 0.17, eta 0.03)."""
 WEIGHTS = np.floor(256 * (REPEATED_ERROR ** np.arange(64) * (1 - FLOOR) + FLOOR) + 0.5).astype(np.int32)
 
 
+def least_error_cost(ploidy):
+    """Hundredths of a phred that a read costs at least as an error, or all it costs if that is less.
+
+    Half as much again as a read of one copy and its share of the other copies' reads cost under the heterozygote: however deep, an allele
+    counts as an error only below two thirds of the share of reads that one copy would give it.
+    """
+    if ploidy == 1:
+        return 0
+    costs = copy_costs(ploidy)
+    return 3 * int(costs[1] + (ploidy - 1) * costs[ploidy - 1]) // 2
+
+
 @kernel
-def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, flag, table, weights):
+def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, flag, table, least_cost, weights):
     for locus in range(pair_slots.size - 1):
         first, last = pair_slots[locus], pair_slots[locus + 1]
         if is_indel[locus]:
@@ -24,7 +40,7 @@ def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, fla
             continue
         n = last - first
         key = np.empty(n, np.int64)
-        group = np.empty(n, np.int64)
+        group, firmness = np.empty(n, np.int64), np.empty(n, np.int64)
         for i in range(n):
             pair = first + i
             best, second, which = 1 << 30, 1 << 30, 0
@@ -34,20 +50,22 @@ def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, fla
                     best, which = penalties[a], a - allele_slots[pair]
                 elif penalties[a] < second:
                     second = penalties[a]
+            firmness[i] = second - best
             group[i] = 2 * which + (1 if flag[pair_read[pair]] & FLAG_REVERSE else 0)
             # By group, then the firmest read first, then the order of the file.
-            key[i] = (group[i] << 44) + ((np.int64(1 << 20) - (second - best)) << 22) + i
+            key[i] = (group[i] << 44) + ((np.int64(1 << 20) - firmness[i]) << 22) + i
         key.sort()
         rank, before = 0, -1
         for i in range(n):
             at = key[i] & ((1 << 22) - 1)
             if group[at] != before:
                 rank, before = 0, group[at]
-            weights[first + at] = table[min(rank, table.size - 1)]
+            least = min(256, 256 * least_cost // max(1, firmness[at]))
+            weights[first + at] = max(least, table[min(rank, table.size - 1)])
             rank += 1
 
 
-def error_weights(is_indel, likelihoods, reads):
+def error_weights(is_indel, likelihoods, reads, ploidy):
     """int32[P]: in 1/256, for `gpuvc.kernels.cpu.genotypes.genotype_likelihood`.
 
     Parameters
@@ -59,6 +77,6 @@ def error_weights(is_indel, likelihoods, reads):
     weights = np.empty(len(likelihoods.pair_read), np.int32)
     _error_weights(
         is_indel, likelihoods.pair_slots, likelihoods.pair_read, likelihoods.allele_slots, likelihoods.penalties, reads.flag, WEIGHTS,
-        weights,
+        least_error_cost(ploidy), weights,
     )  # fmt: skip
     return weights

@@ -99,7 +99,7 @@ class TestAnnotations:
         read_evidence(
             np.zeros(1, np.int64), np.array([0, n], np.int64), np.arange(0, 2 * n + 1, 2), np.zeros(2 * n, np.int32),
             np.array([0, 1], np.int32), np.array([0, 2], np.int64), np.arange(n, dtype=np.int32), np.full(n, 30, np.uint8),
-            np.full(n, 9, np.int32), mapq, np.zeros(n, np.uint16), np.empty(2, np.int32), np.empty((1, 4), np.int32), np.empty((1, 3)),
+            np.full(n, 9, np.int32), mapq, np.zeros(n, np.uint16), np.empty(2, np.int32), np.empty(1), np.empty(1), np.empty((1, 3)),
             np.empty((1, 3), np.int8), np.empty(1, np.int32), squares,
         )  # fmt: skip
         assert np.sqrt(squares[0]) == pytest.approx(case["value"], rel=1e-9)
