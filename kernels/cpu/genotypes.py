@@ -12,7 +12,9 @@ DISFAVOURED = 200  # hundredths of a phred (0.2 in log10) below its best allele
 
 
 @kernel
-def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out):
+def genotype_likelihood(
+    k, task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out
+):  # fmt: skip
     """Write the penalty of genotype `task_genotype[k]` at locus `task_locus[k]`: -1000 log10 of P(reads | genotype).
 
     Parameters
@@ -54,7 +56,11 @@ def genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, 
 
 
 @kernel
-def genotype_likelihoods(task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out):
+def genotype_likelihoods(
+    task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out
+):  # fmt: skip
     """`genotype_likelihood` for every task."""
     for k in range(task_locus.size):
-        genotype_likelihood(k, task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out)
+        genotype_likelihood(
+            k, task_locus, task_genotype, pair_slots, allele_slots, penalties, error_weight, allele_counts, log_sum, copy_cost, out
+        )  # fmt: skip
