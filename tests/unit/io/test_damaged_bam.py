@@ -65,10 +65,11 @@ def test_file_cut_anywhere(good, tmp_path, indexed):
             said(path)
 
 
-def test_cut_file_is_refused_before_any_region_is_read(good, tmp_path):
-    path = with_index(tmp_path / "cut.bam", good)
-    path.write_bytes(Path(good).read_bytes()[:-28])
-    assert "truncated" in said(path, lambda path: fetch(path, Interval(0, 0, 100)))
+def test_cut_file_is_refused_before_any_region_is_read(tmp_path):
+    whole = REPOSITORY / "gpuvc" / "data" / "NA12878.chr20.100kb.bam"
+    path = with_index(tmp_path / "cut.bam", str(whole))
+    path.write_bytes(whole.read_bytes()[:-28])
+    assert "truncated" in said(path, lambda path: fetch(path, Interval(0, 5000, 5100)))
 
 
 @pytest.mark.parametrize("indexed", [True, False])
@@ -204,6 +205,8 @@ def test_damaged_header(good, tmp_path, field):
     data = bam_files.inflated(good)
     (n_text,) = struct.unpack_from("<i", data, 4)
     at = {"l_text": 4, "n_ref": 8 + n_text, "l_name": 12 + n_text}[field]
+    what = {"l_text": "header", "n_ref": "number of contigs", "l_name": "contig's name"}[field]
+    assert what in said(bam_files.write_blocks(tmp_path / "changed.bam", change(data, at, "<i", -1)))
     for value in (-1, 0x7FFFFFFF):
         said(bam_files.write_blocks(tmp_path / "changed.bam", change(data, at, "<i", value)))
 
