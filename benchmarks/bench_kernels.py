@@ -19,8 +19,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks import datasets, gpu_page, measure
-from benchmarks.tables import TITLES, provenance, table
+from benchmarks import datasets, measure
 from gpuvc.api import call_shard, plan_shards
 from gpuvc.backends import choose_backend, cuda_problem, is_simulated
 from gpuvc.backends.cpu import CpuBackend
@@ -105,20 +104,6 @@ def time_on_cuda(operation, arguments, repeats):
     return seconds_of(kernel, repeats, time.perf_counter), seconds_of(whole, repeats, time.perf_counter)
 
 
-def table_of(result):
-    """Millions of items a second, by kernel."""
-    rows = []
-    for row in result["results"]:
-        on_device = [_millions(row["items"], row.get(name)) for name in ("cuda_kernel_s", "cuda_with_copies_s")]
-        rows.append([f"`{row['kernel']}`", row["unit"], f"{row['items']:,}", _millions(row["items"], row["cpu_s"]), *on_device])
-    heads = ("kernel", "of", "items", "M a CPU second", "M a second, device", "with copies")
-    return f"{table(heads, rows)}\n\n{TITLES[result['dataset']]}; CUDA: {result['cuda']}. {provenance(result)}"
-
-
-def _millions(n, seconds):
-    return "" if seconds is None else f"{n / seconds / 1e6:.1f}"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="sim-hg001")
@@ -141,9 +126,7 @@ def main():
         print(shown)
         rows.append(row)
     device = f"not measured: {problem}" if problem else choose_backend("cuda")[0].device
-    result = measure.circumstances({}) | {"dataset": dataset.name, "cuda": device, "results": rows}
-    measure.write(options.out, result)
-    gpu_page.show("kernels", table_of(result))
+    measure.write(options.out, measure.circumstances({}) | {"dataset": dataset.name, "cuda": device, "results": rows})
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import gpu_page, measure
-from benchmarks.tables import provenance, table
+from benchmarks import measure
 
 # Turing (T4), Ampere (A100; A10), Hopper (H100), Blackwell (B200; RTX 50).
 ARCHITECTURES = ((7, 5), (8, 0), (8, 6), (9, 0), (10, 0), (12, 0))
@@ -77,17 +76,6 @@ def _link(ptx, architecture):
     return bytes(cubin), log.decode()
 
 
-def table_of(result):
-    """Registers a thread by kernel and architecture, with the local memory of a thread where it is not 0."""
-    rows = []
-    for kernel in dict.fromkeys(row["kernel"] for row in result["results"]):
-        here = [row for row in result["results"] if row["kernel"] == kernel]
-        spilled = sum(row["spill_store_bytes"] + row["spill_load_bytes"] for row in here)
-        rows.append([f"`{kernel}`", max(row["stack_bytes"] for row in here), *(row["registers"] for row in here), spilled])
-    architectures = [sm(architecture) for architecture in ARCHITECTURES]
-    return table(("kernel", "local bytes", *architectures, "bytes spilled"), rows) + "\n\n" + provenance(result)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=measure.RESULTS / "cuda_compile.json")
@@ -101,9 +89,7 @@ def main():
             print(row)
             results.append(row)
     versions = {name: metadata.version(name) for name in ("numba-cuda", "cuda-bindings", "cuda-toolkit")}
-    result = measure.circumstances(versions) | {"results": results}
-    measure.write(options.out, result)
-    gpu_page.show("compiled", table_of(result))
+    measure.write(options.out, measure.circumstances(versions) | {"results": results})
 
 
 if __name__ == "__main__":

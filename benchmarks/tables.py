@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from benchmarks.datasets import REPOSITORY
 from benchmarks.measure import RESULTS
 
-PAGES = ("README.md", "docs/performance.md", "docs/accuracy.md")
+PAGES = ("README.md", "docs/performance.md", "docs/accuracy.md", "docs/gpu.md")
 PICTURE = "docs/overview.svg"
 TITLES = {
     "na12878-50x": "NA12878, 50x, 100 kb",
@@ -87,6 +87,28 @@ def memory_table(result):
     return table(("data", "BAM", "peak MB", "wall s", "threads"), rows) + "\n\n" + provenance(result)
 
 
+def compiled_table(result):
+    """Registers a thread by kernel and architecture, with a thread's local memory and what was spilled in all architectures together."""
+    architectures = list(dict.fromkeys(row["architecture"] for row in result["results"]))
+    rows = []
+    for kernel in dict.fromkeys(row["kernel"] for row in result["results"]):
+        here = [row for row in result["results"] if row["kernel"] == kernel]
+        spilled = sum(row["spill_store_bytes"] + row["spill_load_bytes"] for row in here)
+        rows.append([f"`{kernel}`", max(row["stack_bytes"] for row in here), *(row["registers"] for row in here), spilled])
+    return table(("kernel", "local bytes", *architectures, "bytes spilled"), rows) + "\n\n" + provenance(result)
+
+
+def kernels_table(result):
+    """Millions of items a second by kernel."""
+    rows = []
+    for row in result["results"]:
+        seconds = (row.get(name) for name in ("cpu_s", "cuda_kernel_s", "cuda_with_copies_s"))
+        speeds = ("" if s is None else f"{row['items'] / s / 1e6:.1f}" for s in seconds)
+        rows.append([f"`{row['kernel']}`", row["unit"], f"{row['items']:,}", *speeds])
+    heads = ("kernel", "of", "items", "M a CPU second", "M a second, device", "with copies")
+    return table(heads, rows) + f"\n\n{TITLES[result['dataset']]}; CUDA: {result['cuda']}. " + provenance(result)
+
+
 def provenance(result):
     """One line: machine, versions, commit, date."""
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
@@ -150,13 +172,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    results = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in ("accuracy", "calling", "decode", "memory")}
+    results = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
     blocks = {
         "accuracy": accuracy_table(results["accuracy"], with_filtered=False),
         "accuracy-full": accuracy_table(results["accuracy"], with_filtered=True),
         "calling": calling_table(results["calling"]),
         "decode": decode_table(results["decode"]),
         "memory": memory_table(results["memory"]),
+        "compiled": compiled_table(results["cuda_compile"]),
+        "kernels": kernels_table(results["kernels"]),
     }
     wanted = {PICTURE: picture(results["calling"], results["accuracy"])}
     for page in PAGES:
