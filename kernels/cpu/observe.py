@@ -59,9 +59,11 @@ def observe_pair(
                 if low < high:
                     from_base, from_ref = size - (at - low), low
                     to_base = size - (at - high)
-            elif base > 0 and from_base >= 0:
-                high = min(end, at + min(size, clip_reach))
-                if at < high:
+            elif base > 0:  # the right clip: they would lie from `at` on
+                low, high = max(begin, at), min(end, at + min(size, clip_reach))
+                if low < high:
+                    if from_base < 0:
+                        from_base, from_ref = base + low - at, low
                     to_base = base + high - at
         elif operation == CIGAR_I:
             if from_base >= 0 and begin < at < end:

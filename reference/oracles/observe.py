@@ -22,12 +22,11 @@ def observe(
         quality[k] = base_quals[origin + at_base] if at_base >= 0 else 0
         end_distance[k] = min(at_base, read_length - 1 - at_base) if at_base >= 0 else -1
 
-        near = [(base, place) for base, how, place in placed if how in "ML" and begin <= place < end]
+        near = [(base, place) for base, how, place in placed if how in "MLR" and begin <= place < end]
         last = max((base for base, _ in near), default=-1)
         if near:
-            # What follows the first base: insertions between two positions of the span, the clip that goes on from it.
+            # What follows the first base: insertions between two positions of the span.
             last = max([last] + [base for base, how, place in placed if base > near[0][0] and how == "I" and begin < place < end])
-            last = max([last] + [base for base, how, place in placed if base > near[0][0] and how == "R" and place < end])
         segment_first[k] = origin + (near[0][0] if near else 0)
         segment_length[k] = last - near[0][0] + 1 if near else 0
         segment_ref[k] = near[0][1] if near else 0
