@@ -58,32 +58,30 @@ def _silence_adaptor(read, pos, ref_end, flag, mate_pos, template_length, cigar,
 
 
 @kernel
+def _operation_over(at, c, position, base, cigar):
+    """From CIGAR operation c, which begins at `position` and read base `base`, on to the one that covers reference position `at`."""
+    while True:
+        operation, length = cigar[c] & 15, np.int64(cigar[c] >> 4)
+        consumed = length if (1 << operation) & CONSUMES_REFERENCE else 0
+        if consumed > 0 and position + consumed > at:
+            return c, position, base
+        base += length if (1 << operation) & CONSUMES_READ else 0
+        position += consumed
+        c += 1
+
+
+@kernel
 def _correct_pair(a, b, pos, ref_end, cigar, cigar_offsets, bases, base_quals, base_offsets):
     """Walk both reads over the reference they share; equal bases: at most AGREED_QUAL each, unequal: 0 both."""
     start = max(pos[a], pos[b])
     end = min(ref_end[a], ref_end[b])
     ca, cb = cigar_offsets[a], cigar_offsets[b]
-    pa, pb = pos[a], pos[b]
+    pa, pb = np.int64(pos[a]), np.int64(pos[b])
     ba, bb = base_offsets[a], base_offsets[b]
     at = start
     while at < end:
-        # Bring each read to the operation that covers `at`.
-        while True:
-            operation, length = cigar[ca] & 15, np.int64(cigar[ca] >> 4)
-            consumed = length if (1 << operation) & CONSUMES_REFERENCE else 0
-            if consumed > 0 and pa + consumed > at:
-                break
-            ba += length if (1 << operation) & CONSUMES_READ else 0
-            pa += consumed
-            ca += 1
-        while True:
-            operation, length = cigar[cb] & 15, np.int64(cigar[cb] >> 4)
-            consumed = length if (1 << operation) & CONSUMES_REFERENCE else 0
-            if consumed > 0 and pb + consumed > at:
-                break
-            bb += length if (1 << operation) & CONSUMES_READ else 0
-            pb += consumed
-            cb += 1
+        ca, pa, ba = _operation_over(at, ca, pa, ba, cigar)
+        cb, pb, bb = _operation_over(at, cb, pb, bb, cigar)
         stop = min(end, min(pa + np.int64(cigar[ca] >> 4), pb + np.int64(cigar[cb] >> 4)))
         if (1 << (cigar[ca] & 15)) & ALIGNS and (1 << (cigar[cb] & 15)) & ALIGNS:
             for p in range(at, stop):
