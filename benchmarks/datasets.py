@@ -4,8 +4,8 @@
     na12878-50x-x20     the same reads laid out on 20 contigs (2 Mb, 78 MB); likewise any -xN; -x140 is 549 MB, -x280 1.1 GB
     na12878-7x          270 kb of real reads at 7x                                      data folder
     sim-hg001           2 Mb simulated from the haplotypes of HG001, 30x                data folder
-    sim-hg001-12x       the same at 12x, made here with the simulator                   data folder and its tools
-    hard-hg001          the same at 30x with stutter, systematic errors, adaptors and hidden duplications   data folder
+    hard-hg001          the same with stutter, systematic errors, adaptors and hidden duplications          data folder
+    sim-hg001-12x-seed57, hard-hg001-30x-seed77     the same at other depths and seeds  data folder and the simulator of its tools
 
 The data folder is ../shared/data beside the repository unless --data names another; what is made goes to --work (benchmarks/work).
 """
@@ -67,17 +67,17 @@ def load(name, data, work):
         bam = _existing(folder / "NA12878.wgs7x.bam")
         confident = _existing(folder / "HG001.proxy_confident.reads270kb.bed")
         return Dataset(name, BUNDLED / "chr20.fa", bam, 270_000, "chr20:50001-51000", BUNDLED / "truth.vcf.gz", confident)
-    if name in ("sim-hg001", "sim-hg001-12x", "hard-hg001"):
+    simulated = re.fullmatch(r"(sim|hard)-hg001(?:-(\d+)x-seed(\d+))?", name)
+    if simulated:
         truth = _existing(data / "sim-hg001" / "hg001.truth.vcf.gz")
         reference = _plain_fasta(_existing(data / "sim-hg001" / "b37.chr20.1-2000000.fa.gz"), work)
-        bam = {
-            "sim-hg001": data / "sim-hg001" / "sim_hg001.bam",
-            "hard-hg001": data / "hard-hg001" / "hard_hg001.bam",
-            "sim-hg001-12x": work / "sim-hg001-12x.bam",
-        }[name]
-        if name == "sim-hg001-12x":
-            _simulate(data.parent / "tools" / "simulate_reads.sh", reference, truth, bam)
-        return Dataset(name, reference, _existing(bam), 1_940_000, "20:1000001-1001000", truth)
+        kind, depth, seed = simulated.groups()
+        if seed is None:
+            bam = _existing(data / f"{kind}-hg001" / f"{kind}_hg001.bam")
+        else:
+            bam = work / f"{name}.bam"
+            _simulate(data.parent / "tools" / "simulate_reads.sh", kind == "hard", reference, truth, bam, depth, seed)
+        return Dataset(name, reference, bam, 1_940_000, "20:1000001-1001000", truth)
     raise Unavailable(f"no data set is called {name}; datasets.py lists them")
 
 
@@ -97,14 +97,13 @@ def _plain_fasta(compressed, work):
     return plain
 
 
-def _simulate(script, reference, truth, bam):
+def _simulate(script, is_hard, reference, truth, bam, depth, seed):
     if bam.with_name(bam.name + ".bai").exists():
         return
     for program in ("art_illumina", "bwa", "samtools", "bcftools"):
         if shutil.which(program) is None:
             raise Unavailable(f"{program} is not on PATH; it makes {bam.name}")
-    depth, seed, sample = "12", "57", "SIM"
-    command = [_existing(script), reference, truth, bam, depth, seed, sample]
+    command = [_existing(script), *(["--hard"] if is_hard else []), reference, truth, bam, depth, seed, "SIM"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
