@@ -3,7 +3,12 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
+
+# A kernel's first call compiles it.
+hypothesis.settings.register_profile("gpuvc", deadline=None)
+hypothesis.settings.load_profile("gpuvc")
 
 REPOSITORY = Path(__file__).parent.parent
 DEMO = REPOSITORY / "reference" / "data"

@@ -28,18 +28,19 @@ def _repeats(positions, reference, period_out, copies_out):
         best_period, best_copies = 1, 1
         if 0 <= p < n and reference[p] < N:
             for period in range(1, 9):
-                # Base i "repeats" when it equals the one a period on; a run of n such bases is a tract of n + period.
-                i = p if p + period < n and reference[p] == reference[p + period] else p - period
-                if i < 0 or reference[i] != reference[i + period]:
-                    continue
-                low, high = i, i
-                while low > 0 and reference[low - 1] == reference[low - 1 + period]:
-                    low -= 1
-                while high + 1 + period < n and reference[high + 1] == reference[high + 1 + period]:
-                    high += 1
-                copies = (high - low + 1 + period) // period
-                if copies > best_copies:
-                    best_period, best_copies = period, copies
+                # Base i "repeats" when it equals the one a period on; a run of n such bases is a tract of n + period, which holds p
+                # when p or the base a period before it is in the run.
+                for i in (p, p - period):
+                    if i < 0 or i + period >= n or reference[i] != reference[i + period]:
+                        continue
+                    low, high = i, i
+                    while low > 0 and reference[low - 1] == reference[low - 1 + period]:
+                        low -= 1
+                    while high + 1 + period < n and reference[high + 1] == reference[high + 1 + period]:
+                        high += 1
+                    copies = (high - low + 1 + period) // period
+                    if copies > best_copies:
+                        best_period, best_copies = period, copies
         period_out[k] = best_period
         copies_out[k] = best_copies
 
