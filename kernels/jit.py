@@ -1,7 +1,7 @@
 """The one decorator of CPU kernels: compiled once a machine, never stale.
 
 Numba's own cache notices an edit of the file a function stands in, but not of the functions it calls from other files. So the cache
-lives in a folder named after a digest of every file that holds kernels: any edit anywhere starts a new folder.
+lives in a folder named after a digest of every file that holds kernels, or constants of theirs: any edit anywhere starts a new folder.
 """
 
 import hashlib
@@ -11,17 +11,21 @@ from pathlib import Path
 
 import numba
 
-_KERNEL_FILES = ("kernels", "io", "pileup", "genotyping")
+_KERNEL_FILES = ("kernels/**/*.py", "io/*.py", "pileup/*.py", "likelihoods/*.py", "genotyping/*.py", "settings.py")
+
+
+def kernel_sources():
+    """All files that hold compiled functions, or constants that are compiled into them."""
+    root = Path(__file__).absolute().parent.parent
+    package = root if (root / "batches.py").exists() else root / "gpuvc"
+    return [path for pattern in _KERNEL_FILES for path in sorted(package.glob(pattern))]
 
 
 def _digest():
-    """Digest of all sources that hold compiled functions, and of the versions that compile them."""
-    root = Path(__file__).absolute().parent.parent
-    package = root if (root / "batches.py").exists() else root / "gpuvc"
+    """Digest of `kernel_sources`, and of the versions that compile them."""
     digest = hashlib.sha256(f"{numba.__version__} {sys.version_info[:2]}".encode())
-    for folder in _KERNEL_FILES:
-        for path in sorted((package / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+    for path in kernel_sources():
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
