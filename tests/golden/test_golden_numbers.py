@@ -9,19 +9,31 @@ from builders import Read, batch, used
 
 from gpuvc.genotyping.annotations import fisher_strand, qual_by_depth, rank_sum, read_evidence, strand_odds_ratio, z_of
 from gpuvc.genotyping.calls import _genotype
-from gpuvc.genotyping.genotypes import allele_frequencies, copy_costs, genotype_table, log10_multinomials, log_sum_table
+from gpuvc.genotyping.genotypes import (
+    REFERENCE_PSEUDOCOUNT,
+    allele_frequencies,
+    copy_costs,
+    genotype_table,
+    log10_multinomials,
+    log_sum_table,
+)
 from gpuvc.genotyping.priors import REPEAT_INDEL_PHRED
 from gpuvc.kernels.codes import FLAG_MATE_REVERSE, FLAG_PAIRED, FLAG_READ1, FLAG_READ2, FLAG_REVERSE
 from gpuvc.kernels.cpu.genotypes import genotype_likelihoods
 from gpuvc.likelihoods.local_haplotypes import GAP_OPEN_PHRED
 from gpuvc.likelihoods.score import misfits
 from gpuvc.pileup.overlaps import finalise_quals
+from gpuvc.settings import Settings
 
 HERE = Path(__file__).parent
 GENOTYPING, ANNOTATIONS, OVERLAP, REPEATS = (
     json.loads((HERE / f"{name}.json").read_text()) for name in ("genotyping", "annotations", "overlap", "repeats")
 )
-PSEUDOCOUNTS = {"ref": 10.0, "snp": 0.01, "indel": 0.00125}
+PSEUDOCOUNTS = {
+    "ref": REFERENCE_PSEUDOCOUNT,
+    "snp": REFERENCE_PSEUDOCOUNT * Settings().heterozygosity,
+    "indel": REFERENCE_PSEUDOCOUNT * Settings().indel_heterozygosity,
+}
 each_case = pytest.mark.parametrize("case", GENOTYPING["cases"], ids=lambda case: case["name"])
 
 

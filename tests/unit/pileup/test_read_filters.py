@@ -218,7 +218,8 @@ class TestDownsampler:
     def test_mates_are_chosen_apart(self):
         reads = [GOOD.but(name=f"{i}", flag=flag) for i in range(40) for flag in (PAIRED | 0x40, PAIRED | 0x80)]
         names, _ = self.names_kept(reads, 40)
-        assert 5 < len([name for name, flag in names if flag & 0x40 and (name, PAIRED | 0x80) in names]) < 35
+        n_whole_pairs = len([name for name, flag in names if flag & 0x40 and (name, PAIRED | 0x80) in names])
+        assert 5 < n_whole_pairs < 15  # mean 10; 20 if mates shared a hash
 
     def test_smaller_limits_keep_part_of_what_larger_ones_keep(self):
         kept = [self.names_kept(self.pile(30), cap)[0] for cap in range(1, 31)]
