@@ -83,6 +83,7 @@ class TestLeftAlignment:
         assert indels("CAAANAAAG", ".......-.") == [(4, -1, "", 1)]
         assert indels("CAAANAAAG", "........a.") == [(4, 1, "A", 1)]
         assert indels("CANNNNAG", ".....-..") == [(4, -1, "", 1)]
+        assert indels("CANNNNAG", ".....n...") == [(4, 1, "N", 1)]
 
     def test_at_the_contigs_start(self):
         assert indels("AAAAC", "...-.") == [(0, -1, "", 1)]
