@@ -164,3 +164,125 @@ class IndelTable:
             pos=self.pos[first:last], length=self.length[first:last], inserted=self.inserted[offsets[0] : offsets[-1]],
             inserted_offsets=offsets - offsets[0], forward=self.forward[first:last], reverse=self.reverse[first:last],
         )  # fmt: skip
+
+
+@dataclass(slots=True)
+class RegionBatch:
+    """Active regions of one contig, in genome order; G regions.
+
+    start, end : int32[G]
+        Calls are made for loci inside (0-based, half-open).
+    padded_start, padded_end : int32[G]
+        What is assembled: the region and the padding around it, within the contig.
+    """
+
+    contig_id: int
+    start: np.ndarray
+    end: np.ndarray
+    padded_start: np.ndarray
+    padded_end: np.ndarray
+
+    @property
+    def n_regions(self):
+        return len(self.start)
+
+
+@dataclass(slots=True)
+class RegionReads:
+    """The reads of each region as this region sees them: clipped, qualities corrected; N rows, a read in several regions has several.
+
+    region_slots : int64[G + 1]
+        Region g holds rows region_slots[g] to region_slots[g + 1], in the order of the specification's section 1.4.
+    read : int32[N]
+        Row in the ReadBatch, for all that clipping leaves as it is (flag, mapq, name, mate).
+    sample : int16[N]
+    pos, end : int32[N]
+        First reference base of the clipped alignment, and one past its last.
+    cigar : uint32[sum of operations]
+        As in ReadBatch, with the hard clips that clipping made. cigar_offsets : int64[N + 1].
+    bases, base_quals : uint8[sum of lengths]
+        What is left of the read. base_offsets : int64[N + 1].
+    """
+
+    region_slots: np.ndarray
+    read: np.ndarray
+    sample: np.ndarray
+    pos: np.ndarray
+    end: np.ndarray
+    cigar: np.ndarray
+    cigar_offsets: np.ndarray
+    bases: np.ndarray
+    base_quals: np.ndarray
+    base_offsets: np.ndarray
+
+    @property
+    def n_rows(self):
+        return len(self.read)
+
+
+@dataclass(slots=True)
+class HaplotypeBatch:
+    """The haplotypes of each region over one span of the reference each; G regions, H haplotypes, E events.
+
+    start, end : int32[G]
+        The reference span that every haplotype of the region replaces. The padded span after assembly, less once trimmed to the events.
+    variant_start, variant_end : int32[G]
+        The loci that are called; empty (start == end) in a region without variation, which then has no haplotypes.
+    region_slots : int64[G + 1]
+        Haplotypes of region g.
+    bases : uint8[sum of lengths]; base_offsets : int64[H + 1]
+        Codes.
+    cigar : uint32[sum of operations]; cigar_offsets : int64[H + 1]
+        Against the reference from the region's `start` to its `end`: M, I and D only.
+    is_ref : bool[H]
+        The reference's own sequence: exactly one a region.
+    score : float64[H]
+        Log10 probability of its path in the graph; NaN for the reference.
+    event_slots : int64[G + 1]
+        Distinct events of region g, sorted by position, then length of the reference allele, then bases of the alternate.
+    event_pos : int32[E]
+        First base of the reference allele, 0-based; for an indel the base before it.
+    event_ref_length : int32[E]
+    event_alt : uint8[sum of lengths]; event_alt_offsets : int64[E + 1]
+    haplotype_events : int32[sum]; haplotype_event_offsets : int64[H + 1]
+        Rows of the event table that each haplotype carries, by position.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    variant_start: np.ndarray
+    variant_end: np.ndarray
+    region_slots: np.ndarray
+    bases: np.ndarray
+    base_offsets: np.ndarray
+    cigar: np.ndarray
+    cigar_offsets: np.ndarray
+    is_ref: np.ndarray
+    score: np.ndarray
+    event_slots: np.ndarray
+    event_pos: np.ndarray
+    event_ref_length: np.ndarray
+    event_alt: np.ndarray
+    event_alt_offsets: np.ndarray
+    haplotype_events: np.ndarray
+    haplotype_event_offsets: np.ndarray
+
+    @property
+    def n_haplotypes(self):
+        return len(self.is_ref)
+
+
+@dataclass(slots=True)
+class LikelihoodBatch:
+    """How well each haplotype of a region explains each of its reads.
+
+    log10 : float64[sum over regions of reads x haplotypes]
+        Region g: matrix_offsets[g] to matrix_offsets[g + 1], one row a read (the region's rows of RegionReads), one column a haplotype.
+    matrix_offsets : int64[G + 1]
+    kept : bool[N]
+        By row of RegionReads: False for reads that no haplotype explains, and for those that do not take part in genotyping.
+    """
+
+    log10: np.ndarray
+    matrix_offsets: np.ndarray
+    kept: np.ndarray

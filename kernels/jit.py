@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numba
 
-_KERNEL_FILES = ("kernels/**/*.py", "io/*.py", "pileup/*.py", "likelihoods/*.py", "genotyping/*.py", "settings.py")
+_KERNEL_FILES = ("kernels/**/*.py", "io/*.py", "pileup/*.py", "assembly/*.py", "likelihoods/*.py", "genotyping/*.py", "settings.py")
 
 
 def kernel_sources():
