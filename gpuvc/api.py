@@ -237,7 +237,7 @@ def call_variants(
             check_targets(targets, missing, contigs, genome.contigs, shown, reference)
         backend, reason = choose_backend(device)
         header = vcf_header(
-            contigs, sample, reference_path=reference, settings=settings, command_line=command_line, version=version_header
+            contigs, (sample,), reference_path=reference, settings=settings, command_line=command_line, version=version_header
         )
         report_file = stack.enter_context(PartialFile(report)) if report else None
         writer = stack.enter_context(VariantWriter(output, header, create_index=create_index)) if output is not None else _Kept()

@@ -55,8 +55,30 @@ class ReadBatch:
 
 
 @dataclass(slots=True)
+class SampleCall:
+    """What a record says of one sample.
+
+    genotype : tuple[int, ...]
+        Allele indices, one per chromosome copy, ascending unless phased; -1 for no call.
+    allele_depths : tuple[int, ...] or None
+        Reads that support each allele, reference first (AD). depth : int or None, reads informative or not (DP).
+    genotype_quality : int or None
+        Phred (GQ), at most 99. phred_likelihoods : tuple[int, ...] or None, in VCF order (PL).
+    phase : tuple[str, str, int] or None
+        PGT, PID, and PS (1-based, as it is written): which genotypes lie on one physical haplotype. A genotype with it is phased.
+    """
+
+    genotype: tuple[int, ...]
+    allele_depths: tuple[int, ...] | None
+    depth: int | None
+    genotype_quality: int | None
+    phred_likelihoods: tuple[int, ...] | None
+    phase: tuple[str, str, int] | None = None
+
+
+@dataclass(slots=True)
 class Call:
-    """One VCF record of one sample, before it is text.
+    """One VCF record before it is text.
 
     pos : int
         0-based position of the first base of `ref`.
@@ -64,12 +86,8 @@ class Call:
         Empty means PASS.
     info : dict[str, int | float | tuple | None]
         By VCF key, in the order of the output; None or absent keys are not written. Tuples have one entry per alternate allele.
-    genotype : tuple[int, ...]
-        Allele indices in ascending order, one per chromosome copy; -1 for no call.
-    allele_depths : tuple[int, ...]
-        Reads that support each allele, reference first (AD). depth : reads informative or not (DP).
-    genotype_quality : int
-        Phred (GQ), at most 99. phred_likelihoods : tuple[int, ...] in VCF order (PL).
+    samples : tuple[SampleCall, ...]
+        In the order of the header.
     """
 
     contig_id: int
@@ -79,11 +97,7 @@ class Call:
     qual: float
     filters: tuple[str, ...]
     info: dict
-    genotype: tuple[int, ...]
-    allele_depths: tuple[int, ...]
-    depth: int
-    genotype_quality: int
-    phred_likelihoods: tuple[int, ...]
+    samples: tuple[SampleCall, ...]
 
 
 PILEUP_FIELDS = (

@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from gpuvc.batches import Call
+from gpuvc.batches import Call, SampleCall
 from gpuvc.genotyping.annotations import qual_by_depth, read_evidence, z_of
 from gpuvc.genotyping.dependence import error_weights
 from gpuvc.genotyping.filters import apply_filters
@@ -107,7 +107,8 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
             "ReadPosRankSum": z[2],
             "SOR": sor[k],
         }
-        calls.append(Call(contig_id, int(candidates.locus_pos[locus]), ref, alts, quals[k], (), info, genotype, ad, sum(ad), gq, pl))
+        sample = SampleCall(genotype, ad, sum(ad), gq, pl)
+        calls.append(Call(contig_id, int(candidates.locus_pos[locus]), ref, alts, quals[k], (), info, (sample,)))
     apply_filters(calls)
     return calls
 

@@ -34,14 +34,20 @@ def hidden_copies(ref_depth, alt_depth):
 
 
 def apply_filters(calls):
-    """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with."""
-    diploid_hets = [
-        i for i, call in enumerate(calls) if len(call.genotype) == 2 and call.genotype[0] == 0 and call.genotype[1] > 0
+    """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with.
+
+    Of several samples, the one that looks most like a duplication counts.
+    """
+    hets = [
+        (i, sample.allele_depths[0], sample.allele_depths[max(sample.genotype)])
+        for i, call in enumerate(calls)
+        for sample in call.samples
+        if len(sample.genotype) == 2 and min(sample.genotype) == 0 < max(sample.genotype)
     ]
     excess = np.zeros(len(calls))
-    if diploid_hets:
-        depths = np.array([(calls[i].allele_depths[0], calls[i].allele_depths[calls[i].genotype[1]]) for i in diploid_hets])
-        excess[diploid_hets] = hidden_copies(depths[:, 0], depths[:, 1])
+    if hets:
+        at, ref_depth, alt_depth = np.array(hets).T
+        np.maximum.at(excess, at, hidden_copies(ref_depth, alt_depth))
     pos = np.array([call.pos for call in calls], np.int64)
     far = pos[excess >= IMBALANCE]
     n_near = np.searchsorted(far, pos + NEAR_BP, side="right") - np.searchsorted(far, pos - NEAR_BP, side="left")

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gpuvc.batches import Call
+from gpuvc.batches import Call, SampleCall
 from gpuvc.errors import OutputError, UsageError
 from gpuvc.intervals import Contigs
 from gpuvc.output.files import BgzfStream, PartialFile, StandardOutput
@@ -45,12 +45,15 @@ FORMAT = {
     "AD": _Field("R", "Integer", "Reads that support each allele, reference first"),
     "DP": _Field("1", "Integer", "Reads that passed the filters and cover the site"),
     "GQ": _Field("1", "Integer", "Genotype quality: phred of the genotype being wrong, at most 99"),
+    "PGT": _Field("1", "String", "Haplotypes of the phased genotype, where phase is known; relative to the others of one PID"),
+    "PID": _Field("1", "String", "Name of the phased group: position and alleles of its first record"),
     "PL": _Field("G", "Integer", "Phred likelihoods of the genotypes, the best at 0"),
+    "PS": _Field("1", "Integer", "Position of the first record of the phased group"),
 }
-_FORMAT_KEYS = ":".join(FORMAT)
+_PLAIN, _PHASED = "GT:AD:DP:GQ:PL", "GT:AD:DP:GQ:PGT:PID:PL:PS"
 
 
-def vcf_header(contigs: Contigs, sample: str, *, reference_path, settings: Settings, command_line=None, version=True) -> str:
+def vcf_header(contigs: Contigs, samples: tuple[str, ...], *, reference_path, settings: Settings, command_line=None, version=True) -> str:
     """The header, down to the line of column names.
 
     `version=False` leaves out every line that names the run, the version or a path, so that outputs of two runs compare byte for byte.
@@ -73,7 +76,7 @@ def vcf_header(contigs: Contigs, sample: str, *, reference_path, settings: Setti
             lines.append(f"##gpuvcCommand={' '.join(command_line.split())}")
         is_url = "://" in str(reference_path)
         lines.append(f"##reference={reference_path if is_url else Path(reference_path).absolute().as_uri()}")
-    lines.append(f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{sample}")
+    lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t" + "\t".join(samples))
     return "\n".join(lines) + "\n"
 
 
@@ -84,13 +87,24 @@ def _plain(value):
 def format_call(call: Call, contig_name: str) -> str:
     """One VCF line. Missing values are dots; INFO keys whose value is None are left out."""
     info = ";".join(f"{key}={_info_text(INFO[key].text, value)}" for key, value in call.info.items() if value is not None)
-    genotype = "/".join("." if allele < 0 else str(allele) for allele in call.genotype)
-    quality = "." if call.genotype_quality is None else call.genotype_quality
+    is_phased = any(sample.phase for sample in call.samples)
+    samples = "\t".join(_sample_text(sample, is_phased) for sample in call.samples)
     return (
         f"{contig_name}\t{call.pos + 1}\t.\t{call.ref}\t{','.join(call.alts) or '.'}\t{_qual_text(call.qual)}\t"
-        f"{';'.join(call.filters) or 'PASS'}\t{info or '.'}\t{_FORMAT_KEYS}\t"
-        f"{genotype}:{_list_text(call.allele_depths)}:{call.depth}:{quality}:{_list_text(call.phred_likelihoods)}\n"
+        f"{';'.join(call.filters) or 'PASS'}\t{info or '.'}\t{_PHASED if is_phased else _PLAIN}\t{samples}\n"
     )
+
+
+def _sample_text(sample: SampleCall, is_phased):
+    """One sample's column; `is_phased` where the record has the keys of phasing."""
+    genotype = ("|" if sample.phase else "/").join("." if allele < 0 else str(allele) for allele in sample.genotype)
+    depth = "." if sample.depth is None else sample.depth
+    quality = "." if sample.genotype_quality is None else sample.genotype_quality
+    pl = _list_text(sample.phred_likelihoods)
+    if is_phased:
+        pgt, pid, ps = sample.phase or (".", ".", ".")
+        pl = f"{pgt}:{pid}:{pl}:{ps}"
+    return f"{genotype}:{_list_text(sample.allele_depths)}:{depth}:{quality}:{pl}"
 
 
 def _info_text(text, value):
@@ -98,7 +112,7 @@ def _info_text(text, value):
 
 
 def _list_text(values):
-    return ",".join(map(str, values)) or "."
+    return ",".join(map(str, values or ())) or "."
 
 
 def _qual_text(qual):

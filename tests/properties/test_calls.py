@@ -78,7 +78,7 @@ def test_a_mirrored_genome_has_mirrored_snvs(call, seed, ploidy):
     mirror = call(complement(reference[::-1]), [mirrored(r) for r in aligned], sample_ploidy=ploidy)[::-1]
     assert [(c.pos, c.ref, *c.alts) for c in found] == [(LENGTH - 1 - c.pos, complement(c.ref), *map(complement, c.alts)) for c in mirror]
     for a, b in zip(found, mirror):
-        for name in ("genotype", "phred_likelihoods", "genotype_quality", "allele_depths", "qual", "filters"):
+        for name in ("samples", "qual", "filters"):
             assert getattr(a, name) == getattr(b, name), name
         assert [a.info[key] for key in SHARED] == [pytest.approx(b.info[key]) for key in SHARED]
 
@@ -106,11 +106,13 @@ def test_shape_of_every_record(call, seed, ploidy):
         assert lengths == {1} or ((min(lengths) == 1 or len(c.alts) > 1) and all(alt[0] == c.ref[0] for alt in c.alts))
         if len(c.alts) == 1 and lengths != {1}:
             assert c.pos == 0 or c.ref[-1] != c.alts[0][-1]
-        assert len(c.phred_likelihoods) == len(genotype_table(ploidy, n_alleles)) and min(c.phred_likelihoods) == 0
-        assert len(c.genotype) == ploidy and list(c.genotype) == sorted(c.genotype) and set(c.genotype) <= set(range(n_alleles))
-        assert c.genotype_quality == min(99, sorted(c.phred_likelihoods)[1]) and c.qual >= 0
-        assert len(c.allele_depths) == n_alleles and sum(c.allele_depths) == c.depth <= c.info["DP"]
-        assert c.info["AC"] == tuple(c.genotype.count(a) for a in range(1, n_alleles)) and sum(c.info["AC"]) > 0
+        (sample,) = c.samples
+        assert len(sample.phred_likelihoods) == len(genotype_table(ploidy, n_alleles)) and min(sample.phred_likelihoods) == 0
+        assert len(sample.genotype) == ploidy and list(sample.genotype) == sorted(sample.genotype)
+        assert set(sample.genotype) <= set(range(n_alleles))
+        assert sample.genotype_quality == min(99, sorted(sample.phred_likelihoods)[1]) and c.qual >= 0
+        assert len(sample.allele_depths) == n_alleles and sum(sample.allele_depths) == sample.depth <= c.info["DP"]
+        assert c.info["AC"] == tuple(sample.genotype.count(a) for a in range(1, n_alleles)) and sum(c.info["AC"]) > 0
 
 
 @few
@@ -131,6 +133,6 @@ def test_what_lies_far_away_does_not_matter(call, seed):
     moved = [r.but(pos=r.pos + len(before)) for r in aligned]
     found = call(before + reference + before, moved)
     expected = call(reference, aligned)
-    assert [(c.pos - len(before), c.ref, c.alts, c.qual, c.phred_likelihoods, c.allele_depths) for c in found] == [
-        (c.pos, c.ref, c.alts, c.qual, c.phred_likelihoods, c.allele_depths) for c in expected
+    assert [(c.pos - len(before), c.ref, c.alts, c.qual, c.samples[0].phred_likelihoods, c.samples[0].allele_depths) for c in found] == [
+        (c.pos, c.ref, c.alts, c.qual, c.samples[0].phred_likelihoods, c.samples[0].allele_depths) for c in expected
     ]

@@ -21,7 +21,7 @@ def call(tmp_path):
         fasta = write_fasta(tmp_path / "ref.fa", {CONTIG: reference})
         bam = write_bam(tmp_path / "reads.bam", aligned, {CONTIG: reference})
         run.calls = gpuvc.call_variants(fasta, bam, settings=gpuvc.Settings(**settings), device="cpu", threads=1).calls
-        return [(c.pos, c.ref, ",".join(c.alts), "/".join(map(str, c.genotype))) for c in run.calls]
+        return [(c.pos, c.ref, ",".join(c.alts), "/".join(map(str, c.samples[0].genotype))) for c in run.calls]
 
     return run
 
@@ -78,15 +78,16 @@ class TestOneVariant:
         variant = VARIANTS[name]
         assert call(sample([variant], [])) == [as_called(self.leftmost(variant), "0/1")]
         (found,) = call.calls
-        assert found.filters == () and found.qual > 100 and found.genotype_quality == 99 and found.phred_likelihoods[1] == 0
-        assert all(10 <= depth <= 24 for depth in found.allele_depths)
+        assert found.filters == () and found.qual > 100
+        assert found.samples[0].genotype_quality == 99 and found.samples[0].phred_likelihoods[1] == 0
+        assert all(10 <= depth <= 24 for depth in found.samples[0].allele_depths)
 
     @each_variant
     def test_homozygous(self, call, name):
         variant = VARIANTS[name]
         assert call(sample([variant], [variant])) == [as_called(self.leftmost(variant), "1/1")]
         (found,) = call.calls
-        assert found.allele_depths[0] == 0 and found.qual > 300 and found.info["AC"] == (2,) and found.info["AF"] == (1.0,)
+        assert found.samples[0].allele_depths[0] == 0 and found.qual > 300 and found.info["AC"] == (2,) and found.info["AF"] == (1.0,)
 
     @each_variant
     def test_absent(self, call, name):
@@ -100,7 +101,7 @@ class TestOneVariant:
         genotype = "/".join((ploidy - copies) * "0" + copies * "1")
         assert call(sample(*haplotypes), sample_ploidy=ploidy) == [as_called(self.leftmost(variant), genotype)]
         (found,) = call.calls
-        assert len(found.phred_likelihoods) == ploidy + 1 and found.info["AN"] == ploidy and found.info["AC"] == (copies,)
+        assert len(found.samples[0].phred_likelihoods) == ploidy + 1 and found.info["AN"] == ploidy and found.info["AC"] == (copies,)
 
 
 class TestSeveralVariants:
@@ -109,7 +110,7 @@ class TestSeveralVariants:
         first, second = (base for base in "ACGT" if base not in (ref, other(ref)))
         assert call(sample([(AT, ref, first)], [(AT, ref, second)])) == [(AT, ref, f"{first},{second}", "1/2")]
         (found,) = call.calls
-        assert found.info["AC"] == (1, 1) and len(found.phred_likelihoods) == 6 and found.allele_depths[0] == 0
+        assert found.info["AC"] == (1, 1) and len(found.samples[0].phred_likelihoods) == 6 and found.samples[0].allele_depths[0] == 0
 
     def test_two_deletions_at_one_place(self, call):
         ref = REFERENCE[AT : AT + 6]
@@ -159,12 +160,12 @@ class TestDepth:
             aligned = sample(*(n * ([[snv(AT)]] + (ploidy - 1) * [[]])))
             assert call(aligned, sample_ploidy=ploidy) == [as_called(snv(AT), "/".join((ploidy - 1) * "0" + "1"))]
             quals.append(call.calls[0].qual)
-        assert sum(call.calls[0].allele_depths) > 230
+        assert sum(call.calls[0].samples[0].allele_depths) > 230
         assert quals == sorted(quals)
 
     def test_homozygous_at_depth(self, call):
         assert call(sample(*(16 * [[snv(AT)]]))) == [as_called(snv(AT), "1/1")]
-        assert call.calls[0].genotype_quality == 99
+        assert call.calls[0].samples[0].genotype_quality == 99
 
 
 class TestRepeats:
@@ -202,9 +203,9 @@ class TestRepeats:
                 aligned.append(r)
         assert n_hidden >= 2
         assert call(aligned) == [as_called(indel, "0/1")]
-        unclipped = call.calls[0].allele_depths
+        unclipped = call.calls[0].samples[0].allele_depths
         call(aligned, use_soft_clipped_bases=False)
-        assert call.calls[0].allele_depths[1] < unclipped[1]
+        assert call.calls[0].samples[0].allele_depths[1] < unclipped[1]
 
 
 class TestWhatIsNoVariant:
@@ -326,7 +327,7 @@ def test_depths_and_annotations(call):
     ]
     assert call(aligned) == [as_called(snv(AT), "0/1")]
     (found,) = call.calls
-    assert found.allele_depths == (4, 4) and found.depth == found.info["DP"] == 8
+    assert found.samples[0].allele_depths == (4, 4) and found.samples[0].depth == found.info["DP"] == 8
     assert found.info["MQ"] == pytest.approx(np.sqrt((6 * 60**2 + 50**2 + 40**2) / 8))
     assert found.info["SOR"] == pytest.approx(gpuvc_sor(2, 2, 3, 1)) and found.info["FS"] == pytest.approx(-10 * np.log10(1.0))
     assert found.info["BaseQRankSum"] == pytest.approx(z_by_enumeration([20, 30, 31, 35], [30, 30, 32, 34]))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuvc.batches import Call
+from gpuvc.batches import Call, SampleCall
 from gpuvc.errors import OutputError, UsageError
 from gpuvc.intervals import Contigs
 from gpuvc.output.files import BGZF_EOF, BgzfStream, PartialFile
@@ -39,12 +39,14 @@ def call(**changes):
         "genotype_quality": 99,
         "phred_likelihoods": (520, 0, 490),
     }
-    return Call(**values | changes)
+    values |= changes
+    sample = SampleCall(**{name: values.pop(name) for name in SampleCall.__slots__ if name in values})
+    return Call(**values, samples=(sample,))
 
 
 def header(contigs=CONTIGS, **options):
     options = {"reference_path": "ref.fa", "settings": Settings(), "command_line": "gpuvc call -R ref.fa", **options}
-    return vcf_header(contigs, "NA12878", **options)
+    return vcf_header(contigs, ("NA12878",), **options)
 
 
 class TestLines:
@@ -82,6 +84,13 @@ class TestLines:
             "chr1",
         )
         assert line == "chr1\t100\t.\tA\t.\t.\tPASS\t.\tGT:AD:DP:GQ:PL\t./.:.:0:.:.\n"
+
+    def test_phased_and_several_samples(self):
+        record = call(genotype=(1, 0), phase=("1|0", "90_G_T", 90))
+        record.samples += (SampleCall((-1, -1), None, None, None, None),)
+        assert format_call(record, "chr1").split("\t", 8)[8] == (
+            "GT:AD:DP:GQ:PGT:PID:PL:PS\t1|0:15,16:31:99:1|0:90_G_T:520,0,490:90\t./.:.:.:.:.:.:.:.\n"
+        )
 
     @pytest.mark.parametrize("genotype, text", [((1,), "1"), ((0, 0, 1, 1), "0/0/1/1")])
     def test_any_ploidy(self, genotype, text):

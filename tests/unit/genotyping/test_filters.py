@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuvc.batches import Call
+from gpuvc.batches import Call, SampleCall
 from gpuvc.genotyping.filters import FILTERS, IMBALANCE, NEAR_BP, NEAR_IMBALANCE, apply_filters, hidden_copies
 
 
 def call(pos, depths, genotype=(0, 1), qual=100.0):
     alts = tuple("CGT"[: len(depths) - 1])
-    return Call(0, pos, "A", alts, qual, (), {}, genotype, depths, sum(depths), 99, (100, 0, 100))
+    return Call(0, pos, "A", alts, qual, (), {}, (SampleCall(genotype, depths, sum(depths), 99, (100, 0, 100)),))
 
 
 def filters_of(*calls):
