@@ -181,6 +181,16 @@ class AlignmentSource:
     def _paths(self):
         return ", ".join(source.path for source in self._inputs)
 
+    def samples_to_call(self):
+        """The sample chosen, or all that the headers name, sorted. Raises InputError where they name none."""
+        return (self.sample,) if self._sample_name is not None or len(self.samples) < 2 else self.samples
+
+    def sample_column(self, reads):
+        """int16[R]: the row of each read's sample in `samples_to_call`, -1 for a read that belongs to none of them."""
+        row = {name: k for k, name in enumerate(self.samples_to_call())}
+        of_group = np.array([-1, *(row.get(group.sample, -1) for group in self.read_groups)], np.int16)
+        return of_group[reads.read_group + 1]
+
     @property
     def sample(self):
         """The sample called. Raises InputError where the headers name none, UsageError where they name several and none was chosen."""
