@@ -54,12 +54,12 @@ def test_several_samples_need_a_choice(tmp_path):
         assert source.samples_to_call() == ("ann", "bob")
         assert source.sample_column(source.fetch(ALL)).tolist() == [0, 1, 0, -1, 1, 0]
     with open_alignments([path], sample_name="ann") as source:
-        assert source.samples_to_call() == ("ann",)
-        assert source.sample_column(source.fetch(ALL)).tolist() == [0, 0, 0]
         assert source.sample == "ann"
         assert source.fetch(ALL).read_group.tolist() == [0, 2, 0]
         assert source.n_other_samples == 3
         assert whole(source).pos.tolist() == [0, 20, 50]
+        assert source.samples_to_call() == ("ann",)
+        assert source.sample_column(source.fetch(ALL)).tolist() == [0, 0, 0]
     with pytest.raises(UsageError, match=r"found eve, expected one of .*ann, bob"):
         open_alignments([path], sample_name="eve")
 
