@@ -27,6 +27,13 @@ class Settings:
     heterozygosity: float = 1e-3  # GATK --heterozygosity
     indel_heterozygosity: float = 1.25e-4  # GATK --indel-heterozygosity
     max_alternate_alleles: int = 6  # GATK --max-alternate-alleles
+    cap_base_qualities_to_mapq: bool = True  # GATK --disable-cap-base-qualities-to-map-quality turns it off
+    base_quality_score_threshold: int = 18  # phred; GATK --base-quality-score-threshold: below it a base says nothing
+    pcr_indel_model: str = "CONSERVATIVE"  # GATK --pcr-indel-model: NONE, HOSTILE, AGGRESSIVE or CONSERVATIVE
+    # phred; GATK --phred-scaled-global-read-mismapping-rate: how far a read can prefer one haplotype to another. Negative: no limit.
+    phred_scaled_global_read_mismapping_rate: int = 45
+    expected_mismatch_rate: float = 0.02  # per base; GATK --expected-mismatch-rate-for-read-disqualification
+    dynamic_read_disqualification: bool = False  # GATK --enable-dynamic-read-disqualification-for-genotyping
 
     def as_dict(self):
         """The record as plain values, for reports and journals."""

@@ -3,6 +3,7 @@
 from gpuvc.kernels.cpu.align import score_segments
 from gpuvc.kernels.cpu.genotypes import genotype_likelihoods
 from gpuvc.kernels.cpu.observe import observe
+from gpuvc.kernels.cpu.pairhmm import pair_hmm
 from gpuvc.kernels.cpu.pileup import collect_indels, pile_up
 
 
@@ -15,3 +16,4 @@ class CpuBackend:
     observe = staticmethod(observe)
     score_segments = staticmethod(score_segments)
     genotype_likelihoods = staticmethod(genotype_likelihoods)
+    pair_hmm = staticmethod(pair_hmm)

@@ -1,0 +1,220 @@
+"""How well each haplotype of a region explains each of its reads: the PairHMM, and what limits a single read's say.
+
+A read that maps elsewhere fits no haplotype here and would outvote all others; so its likelihoods differ by no more than its chance of
+being misplaced, and it has no say at all when it has more mismatches than its errors explain.
+"""
+
+import math
+
+import numpy as np
+
+from gpuvc.batches import LikelihoodBatch
+from gpuvc.errors import UsageError
+from gpuvc.kernels.jit import kernel
+from gpuvc.likelihoods.read_quality import LEAST_BASE_QUAL, gap_open_quals, hmm_base_quals, pcr_gap_open
+
+GAP_CONTINUATION = 10  # phred
+# float32 knows sums near 2^120 to 7 digits, so that log10 likelihoods nearer than about 2e-6 are one number. Who counts ties (the
+# median likelihood that stands for <NON_REF>) needs them tied here too; below the limit GATK computes in float64.
+TIE_OFFSET = 120 * math.log10(2)
+TIE_LIMIT = -64.0
+LOG10_PER_MISMATCH = -4.0  # what an unexplained mismatch may cost before it counts as one too many
+MAX_STATIC_MISMATCHES = 2
+MAX_MODELLED_QUAL = 40  # phred; better qualities are not believed when a read's errors are expected
+
+
+def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, backend):
+    """Score the reads of each region against its haplotypes.
+
+    Parameters
+    ----------
+    region_reads : RegionReads
+        Clipped to the span that is genotyped.
+    haplotypes : HaplotypeBatch
+        Of the same regions.
+    reads : ReadBatch
+        Where `region_reads.read` points; for the mapping quality.
+    takes_part : bool[n_rows]
+        Reads that genotyping uses; the others are not scored, and have NaN in their rows. So have reads without bases.
+    settings : Settings
+    backend : Backend
+
+    Returns
+    -------
+    LikelihoodBatch
+        log10 after the cap; `kept` is False for reads that no haplotype explains, and those that were not scored.
+
+    Raises
+    ------
+    UsageError
+        `base_quality_score_threshold` or `pcr_indel_model` is out of range.
+    """
+    if settings.base_quality_score_threshold < LEAST_BASE_QUAL:
+        raise UsageError(
+            f"base quality score threshold: found {settings.base_quality_score_threshold}, expected {LEAST_BASE_QUAL} or more."
+        )
+    offsets, n_rows = region_reads.base_offsets, region_reads.n_rows
+    most = pcr_gap_open(settings.pcr_indel_model)
+    base_quals, gap_quals = np.empty_like(region_reads.base_quals), np.empty_like(region_reads.base_quals)
+    hmm_base_quals(
+        offsets, region_reads.base_quals, reads.mapq[region_reads.read], settings.base_quality_score_threshold,
+        settings.cap_base_qualities_to_mapq, base_quals,
+    )  # fmt: skip
+    gap_open_quals(offsets, region_reads.bases, most, gap_quals)
+
+    n_haplotypes = np.diff(haplotypes.region_slots)
+    n_reads = np.diff(region_reads.region_slots)
+    row_offsets = np.concatenate(([0], np.cumsum(np.repeat(n_haplotypes, n_reads))))
+    log10 = np.full(row_offsets[-1], np.nan)
+    twin = np.empty(n_rows, np.int64)
+    is_scored = takes_part & (np.repeat(n_haplotypes, n_reads) > 0)
+    find_equal_reads(region_reads.region_slots, offsets, region_reads.bases, base_quals, is_scored, twin)
+    chosen = np.flatnonzero(twin == np.arange(n_rows))
+    lengths = (offsets[1:] - offsets[:-1])[chosen]
+    read_offsets = np.concatenate(([0], np.cumsum(lengths)))
+    flat = np.arange(read_offsets[-1]) + np.repeat(offsets[chosen] - read_offsets[:-1], lengths)
+    gaps = gap_quals[flat]
+    backend.pair_hmm(
+        np.searchsorted(chosen, region_reads.region_slots), read_offsets, region_reads.bases[flat], base_quals[flat], gaps, gaps,
+        haplotypes.region_slots, haplotypes.base_offsets, haplotypes.bases, GAP_CONTINUATION, row_offsets[chosen], log10,
+    )  # fmt: skip
+
+    kept = np.zeros(n_rows, np.bool_)
+    mean, variance = _error_costs()
+    limit_likelihoods(
+        row_offsets, twin, offsets, base_quals, mean, variance, -settings.phred_scaled_global_read_mismapping_rate / 10,
+        settings.expected_mismatch_rate, settings.dynamic_read_disqualification, log10, kept,
+    )  # fmt: skip
+    return LikelihoodBatch(log10, np.concatenate(([0], np.cumsum(n_reads * n_haplotypes))), kept)
+
+
+@kernel
+def find_equal_reads(region_slots, base_offsets, bases, base_quals, is_used, twin):
+    """Write for each row the first of its region with the same bases and qualities (itself, most often); -1 if it is unused or empty.
+
+    Parameters
+    ----------
+    region_slots : int64[n_regions + 1]
+    base_offsets : int64[n_rows + 1]; bases, base_quals : uint8[...]
+    is_used : bool[n_rows]; twin : int64[n_rows]
+    """
+    most = 0
+    for region in range(region_slots.size - 1):
+        most = max(most, region_slots[region + 1] - region_slots[region])
+    size = 2
+    while size < 2 * most:
+        size *= 2
+    table = np.empty(size, np.int64)
+    for region in range(region_slots.size - 1):
+        table[:] = -1
+        for row in range(region_slots[region], region_slots[region + 1]):
+            first, length = base_offsets[row], base_offsets[row + 1] - base_offsets[row]
+            twin[row] = -1
+            if not is_used[row] or length == 0:
+                continue
+            digest = np.uint32(length)
+            for i in range(first, first + length):  # FNV-1a over both
+                digest = np.uint32((digest ^ np.uint32(bases[i])) * np.uint32(16777619))
+                digest = np.uint32((digest ^ np.uint32(base_quals[i])) * np.uint32(16777619))
+            slot = np.int64(digest) & (size - 1)
+            while table[slot] >= 0 and not _is_equal(base_offsets, bases, base_quals, table[slot], row):
+                slot = (slot + 1) & (size - 1)
+            if table[slot] < 0:
+                table[slot] = row
+            twin[row] = table[slot]
+
+
+@kernel
+def _is_equal(base_offsets, bases, base_quals, one, other):
+    a, b = base_offsets[one], base_offsets[other]
+    length = base_offsets[one + 1] - a
+    if base_offsets[other + 1] - b != length:
+        return False
+    for i in range(length):  # noqa: SIM110
+        if bases[a + i] != bases[b + i] or base_quals[a + i] != base_quals[b + i]:
+            return False
+    return True
+
+
+def _error_costs():
+    """float64[MAX_MODELLED_QUAL + 1] twice: mean and variance of what a base of each quality costs under its own error rate, in phred.
+
+    With p = 1 - e, e = 10^(-q/10): a right base costs -10 log10 p, a wrong one q + 10 log10 3. Quality 0 is not used.
+    """
+    mean, variance = np.zeros(MAX_MODELLED_QUAL + 1), np.zeros(MAX_MODELLED_QUAL + 1)
+    for quality in range(1, MAX_MODELLED_QUAL + 1):
+        error = 10 ** (-quality / 10)
+        right, wrong = -10 * math.log10(1 - error), quality + 10 * math.log10(3)
+        mean[quality] = (1 - error) * right + error * wrong
+        variance[quality] = (1 - error) * right**2 + error * wrong**2 - mean[quality] ** 2
+    return mean, variance
+
+
+@kernel
+def least_log10(base_quals, mean, variance, mismatch_rate, is_dynamic):
+    """The log10 likelihood that a read's best haplotype has to reach, or the read is modelled too poorly to count.
+
+    Parameters
+    ----------
+    base_quals : uint8[n_bases]
+        As the PairHMM has them.
+    mean, variance : float64[MAX_MODELLED_QUAL + 1]
+        From `_error_costs`.
+    mismatch_rate : float
+        Mismatches a base that are allowed for.
+    is_dynamic : bool
+        False: at most MAX_STATIC_MISMATCHES. True: as many as the length has, or what its qualities lead one to expect, if that is more.
+    """
+    n_mismatches = math.ceil(mismatch_rate * base_quals.size)
+    if not is_dynamic:
+        return LOG10_PER_MISMATCH * min(n_mismatches, MAX_STATIC_MISMATCHES)
+    cost, spread = 0.0, 0.0
+    for quality in base_quals:
+        believed = min(max(np.int64(quality), 1), MAX_MODELLED_QUAL)
+        cost += mean[believed]
+        spread += variance[believed]
+    return min(LOG10_PER_MISMATCH * n_mismatches, -0.1 * (cost + math.sqrt(spread)))
+
+
+@kernel
+def limit_likelihoods(
+    row_offsets, twin, base_offsets, base_quals, mean, variance, most_below_best, mismatch_rate, is_dynamic, log10, kept
+):  # fmt: skip
+    """Give equal reads the row of the first, tie what float32 ties, cap what a read can say, and write which reads count.
+
+    Parameters
+    ----------
+    row_offsets : int64[n_rows + 1]
+        Where each read's likelihoods lie.
+    twin : int64[n_rows]
+        From `find_equal_reads`.
+    base_offsets, base_quals, mean, variance, mismatch_rate, is_dynamic
+        See `least_log10`.
+    most_below_best : float
+        Log10: no haplotype lies further below the read's best one; above 0 for no limit.
+    log10 : float64[...]
+        Updated. kept : bool[n_rows], written.
+    """
+    offset = np.float32(TIE_OFFSET)
+    for row in range(twin.size):
+        kept[row] = False
+        source = twin[row]
+        if source < 0:
+            continue
+        first, n = row_offsets[row], row_offsets[row + 1] - row_offsets[row]
+        if source != row:  # an earlier row: it has its limits already
+            for h in range(n):
+                log10[first + h] = log10[row_offsets[source] + h]
+            kept[row] = kept[source]
+            continue
+        best = -np.inf
+        for h in range(n):
+            value = log10[first + h]
+            if value >= TIE_LIMIT:
+                log10[first + h] = np.float64(np.float32(np.float32(value + TIE_OFFSET) - offset))
+            best = max(best, log10[first + h])
+        if most_below_best <= 0.0:
+            for h in range(n):
+                log10[first + h] = max(log10[first + h], best + most_below_best)
+        quals = base_quals[base_offsets[row] : base_offsets[row + 1]]
+        kept[row] = best >= least_log10(quals, mean, variance, mismatch_rate, is_dynamic)

@@ -1,0 +1,135 @@
+"""The qualities that the PairHMM takes of each read: how far a base can be trusted, and how likely a gap opens before it.
+
+Base qualities are capped by the mapping quality, and low ones made lower still. Gaps are likelier in tandem repeats, where PCR slips:
+the repeat is counted in the read itself.
+"""
+
+import math
+
+import numpy as np
+
+from gpuvc.errors import UsageError
+from gpuvc.kernels.jit import kernel
+
+MAX_PHRED = 127  # the PairHMM's table ends there
+LEAST_BASE_QUAL = 6  # phred; a base that says nothing
+GAP_OPEN = 45  # phred, outside of repeats
+MAX_REPEAT_UNIT, MAX_REPEATS = 8, 20  # bases, copies
+PCR_RATES = {"NONE": None, "HOSTILE": 1, "AGGRESSIVE": 2, "CONSERVATIVE": 3}  # GATK's names for how much PCR slips
+
+
+def pcr_gap_open(model):
+    """uint8[MAX_REPEATS + 1]: the most that opening a gap may cost, in phred, by copies of the repeat; GAP_OPEN throughout for NONE.
+
+    max(10, 41 - exp(n / (rate pi))), rounded.
+
+    Raises UsageError for a model that is not of PCR_RATES.
+    """
+    if model not in PCR_RATES:
+        raise UsageError(f"PCR indel model: found {model!r}, expected one of {', '.join(PCR_RATES)}.")
+    rate = PCR_RATES[model]
+    if rate is None:
+        return np.full(MAX_REPEATS + 1, GAP_OPEN, np.uint8)
+    costs = (40 - math.exp(n / (rate * math.pi)) + 1 for n in range(MAX_REPEATS + 1))
+    return np.array([max(10, math.floor(cost + 0.5)) for cost in costs], np.uint8)
+
+
+@kernel
+def hmm_base_quals(base_offsets, base_quals, mapq, threshold, caps_to_mapq, out):
+    """Write each base's quality for the PairHMM.
+
+    Parameters
+    ----------
+    base_offsets : int64[n_rows + 1]; base_quals, out : uint8[...]
+        Phred.
+    mapq : uint8[n_rows]
+        The most that a base of the read can be worth, if `caps_to_mapq`.
+    threshold : int
+        What is below becomes LEAST_BASE_QUAL; from LEAST_BASE_QUAL.
+    """
+    for row in range(mapq.size):
+        cap = min(np.int64(mapq[row]), MAX_PHRED) if caps_to_mapq else MAX_PHRED
+        for i in range(base_offsets[row], base_offsets[row + 1]):
+            quality = min(np.int64(base_quals[i]), cap)
+            out[i] = quality if quality >= threshold else LEAST_BASE_QUAL
+
+
+@kernel
+def _copies_ending_at(bases, first, i, unit_start, unit):
+    """How often the `unit` bases from `unit_start` stand one behind the other in bases[first : i + 1], up to its end."""
+    copies = 0
+    at = i - unit + 1
+    while at >= first:
+        for k in range(unit):
+            if bases[at + k] != bases[unit_start + k]:
+                return copies
+        copies += 1
+        at -= unit
+    return copies
+
+
+@kernel
+def _copies_starting_at(bases, end, i, unit):
+    """How often the `unit` bases at `i` stand one behind the other from there."""
+    copies = 0
+    at = i
+    while at + unit <= end:
+        for k in range(unit):
+            if bases[at + k] != bases[i + k]:
+                return copies
+        copies += 1
+        at += unit
+    return copies
+
+
+@kernel
+def _is_same_unit(bases, one, one_length, other, other_length):
+    if one_length != other_length:
+        return False
+    for k in range(one_length):  # noqa: SIM110
+        if bases[one + k] != bases[other + k]:
+            return False
+    return True
+
+
+@kernel
+def repeats_at(bases, first, end, i):
+    """Copies of the tandem repeat around offset `i` of the read bases[first:end]; at most MAX_REPEATS.
+
+    The shortest repeat that ends at i, and the shortest that starts after it; together if they are of the same unit, else the one
+    behind with its copies before.
+    """
+    backward_unit, backward = 1, 1
+    for unit in range(1, min(MAX_REPEAT_UNIT, i + 1 - first) + 1):
+        copies = _copies_ending_at(bases, first, i, i + 1 - unit, unit)
+        if copies > 1:
+            backward_unit, backward = unit, copies
+            break
+    if i + 1 >= end:
+        return min(backward, MAX_REPEATS)
+    forward_unit, forward = 1, 1
+    for unit in range(1, min(MAX_REPEAT_UNIT, end - i - 1) + 1):
+        copies = _copies_starting_at(bases, end, i + 1, unit)
+        if copies > 1:
+            forward_unit, forward = unit, copies
+            break
+    if _is_same_unit(bases, i + 1 - backward_unit, backward_unit, i + 1, forward_unit):
+        return min(backward + forward, MAX_REPEATS)
+    return min(forward + _copies_ending_at(bases, first, i, i + 1, forward_unit), MAX_REPEATS)
+
+
+@kernel
+def gap_open_quals(base_offsets, bases, most, out):
+    """Write what it costs to open an insertion, or a deletion, at each base of each read.
+
+    Parameters
+    ----------
+    base_offsets : int64[n_rows + 1]; bases, out : uint8[...]
+        Codes; phred.
+    most : uint8[MAX_REPEATS + 1]
+        From `pcr_gap_open`. The last base keeps GAP_OPEN.
+    """
+    for row in range(base_offsets.size - 1):
+        first, end = base_offsets[row], base_offsets[row + 1]
+        for i in range(first, end):
+            out[i] = GAP_OPEN if i == end - 1 else min(GAP_OPEN, most[repeats_at(bases, first, end, i)])
