@@ -27,6 +27,16 @@ class Settings:
     heterozygosity: float = 1e-3  # GATK --heterozygosity
     indel_heterozygosity: float = 1.25e-4  # GATK --indel-heterozygosity
     max_alternate_alleles: int = 6  # GATK --max-alternate-alleles
+    kmer_sizes: tuple[int, ...] = (10, 25)  # bases; GATK --kmer-size
+    min_pruning: int = 2  # reads; GATK --min-pruning
+    num_pruning_samples: int = 1  # GATK --num-pruning-samples
+    adaptive_pruning: bool = False  # GATK --adaptive-pruning
+    max_haplotypes_per_graph: int = 128  # GATK --max-num-haplotypes-in-population
+    allow_non_unique_kmers_in_ref: bool = False  # GATK --allow-non-unique-kmers-in-ref
+    min_dangling_branch_length: int = 4  # vertices; GATK --min-dangling-branch-length
+    recover_all_dangling_branches: bool = False  # GATK --recover-all-dangling-branches
+    matching_bases_in_dangling_end: int = -1  # -1: by alignment; GATK --num-matching-bases-in-dangling-end-to-recover
+    legacy_graph_cycle_detection: bool = False  # GATK --enable-legacy-graph-cycle-detection
     cap_base_qualities_to_mapq: bool = True  # GATK --disable-cap-base-qualities-to-map-quality turns it off
     base_quality_score_threshold: int = 18  # phred; GATK --base-quality-score-threshold: below it a base says nothing
     pcr_indel_model: str = "CONSERVATIVE"  # GATK --pcr-indel-model: NONE, HOSTILE, AGGRESSIVE or CONSERVATIVE

@@ -1,0 +1,280 @@
+"""The read-threading graph of one region for one k (specification, section 3.2).
+
+A text holds the reference span and after it the region's reads; a k-mer is a place in the text. Every read is walked through the
+graph base by base, in an order that matters, so what is counted here is what a plain reading of the specification counts.
+
+Edge columns beside those of graph.py: SAMPLE_COUNT counts the sample under way; PRUNING_COUNT is the smallest of the largest
+counts that single samples gave, which stand in `top_counts`.
+"""
+
+import numpy as np
+
+from gpuvc.assembly.graph import (
+    COUNT,
+    FIRST_IN,
+    FIRST_OUT,
+    IN_DEGREE,
+    LENGTH,
+    N_EDGES,
+    NEXT_OUT,
+    PLACE,
+    PRUNING_COUNT,
+    REMOVED,
+    SAMPLE_COUNT,
+    SOURCE,
+    TARGET,
+    add_vertex,
+    append_edge,
+    clear_graph,
+    has_room,
+)
+from gpuvc.kernels.codes import N
+from gpuvc.kernels.jit import kernel
+
+# Columns of `kmers`, int32[n, 4]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
+# had it, whether some sequence has it twice.
+KMER_PLACE, KMER_VERTEX, KMER_SEQUENCE, KMER_REPEATS = range(4)
+# Columns of `runs`, int32[n, 3]: row of the region's reads, first and one past last place of usable bases.
+RUN_READ, RUN_START, RUN_STOP = range(3)
+# Entries of `tally`, int64[2]: distinct k-mers, those that some sequence has twice.
+N_KMERS, N_REPEATS = range(2)
+
+MIX = np.uint64(0x9E3779B97F4A7C15)
+EXACT_K = 27  # 5 ** 27 < 2 ** 64: up to here equal keys mean equal k-mers
+
+
+@kernel
+def find_runs(text, quals, read_offsets, first_read, n_reads, min_base_quality, min_length, runs):
+    """Runs of bases of at least the quality, none of them N, of at least `min_length`, by read → their number."""
+    n_runs = 0
+    for r in range(first_read, n_reads):
+        start = read_offsets[r]
+        stop = read_offsets[r + 1]
+        for p in range(start, stop + 1):
+            if p == stop or quals[p] < min_base_quality or text[p] >= N:
+                if p - start >= min_length:
+                    runs[n_runs, RUN_READ] = r
+                    runs[n_runs, RUN_START] = start
+                    runs[n_runs, RUN_STOP] = p
+                    n_runs += 1
+                start = p + 1
+    return n_runs
+
+
+@kernel
+def order_runs(runs, n_runs, k, samples, ranks, order):
+    """Runs of at least k bases, by samples in the order of their first such run → their number.
+
+    ranks : int32[>= n_samples + 1], order : int32[>= n_runs]; overwritten, `order` with rows of `runs`.
+    """
+    ranks[:] = -1
+    n_samples = 0
+    n_ordered = 0
+    for i in range(n_runs):
+        if runs[i, RUN_STOP] - runs[i, RUN_START] < k:
+            continue
+        if ranks[samples[runs[i, RUN_READ]]] < 0:
+            ranks[samples[runs[i, RUN_READ]]] = n_samples
+            n_samples += 1
+        order[n_ordered] = i
+        n_ordered += 1
+    if n_samples > 1:
+        n_ordered = 0
+        for rank in range(n_samples):
+            for i in range(n_runs):
+                if runs[i, RUN_STOP] - runs[i, RUN_START] >= k and ranks[samples[runs[i, RUN_READ]]] == rank:
+                    order[n_ordered] = i
+                    n_ordered += 1
+    return n_ordered
+
+
+@kernel
+def enter_kmer(key, place, k, text, keys, slots, stamp, kmers, tally):
+    """Row of a k-mer in `kmers`, a new one if it was not there. A slot whose upper half is not `stamp` is free."""
+    mask = slots.size - 1
+    slot = np.int64((key * MIX) >> np.uint64(40)) & mask
+    while slots[slot] >> 32 == stamp:
+        if keys[slot] == key:
+            row = slots[slot] & 0x7FFFFFFF
+            if k <= EXACT_K:
+                return row
+            other = kmers[row, KMER_PLACE]
+            t = 0
+            while t < k and text[other + t] == text[place + t]:
+                t += 1
+            if t == k:
+                return row
+        slot = (slot + 1) & mask
+    row = tally[N_KMERS]
+    tally[N_KMERS] = row + 1
+    keys[slot] = key
+    slots[slot] = stamp << 32 | row
+    kmers[row, KMER_PLACE] = place
+    kmers[row, KMER_VERTEX] = -1
+    kmers[row, KMER_SEQUENCE] = -1
+    kmers[row, KMER_REPEATS] = 0
+    return row
+
+
+@kernel
+def count_kmers(sequence, start, stop, k, text, keys, slots, stamp, kmers, kmer_at, tally):
+    """Enter the k-mers of one sequence, text[start:stop]; those it has twice are marked → False if the table is too small.
+
+    kmer_at : int32, gets the row of each place's k-mer.
+    """
+    if 2 * (tally[N_KMERS] + stop - start) > slots.size or tally[N_KMERS] + stop - start > kmers.shape[0]:
+        return False
+    five = np.uint64(5)
+    top = np.uint64(1)
+    for _ in range(k):
+        top *= five
+    key = np.uint64(0)
+    for p in range(start, stop):
+        key = key * five + np.uint64(text[p])
+        place = p - k + 1
+        if place < start:
+            continue
+        if place > start:
+            key -= top * np.uint64(text[place - 1])
+        row = enter_kmer(key, place, k, text, keys, slots, stamp, kmers, tally)
+        kmer_at[place] = row
+        if kmers[row, KMER_SEQUENCE] == sequence and kmers[row, KMER_REPEATS] == 0:
+            kmers[row, KMER_REPEATS] = 1
+            tally[N_REPEATS] += 1
+        kmers[row, KMER_SEQUENCE] = sequence
+    return True
+
+
+@kernel
+def count_read_kmers(runs, order, n_ordered, k, read_offsets, text, keys, slots, stamp, kmers, kmer_at, tally):
+    """Enter the k-mers of every read, from its first base (not that of the run) to the end of its last run → False as `count_kmers`.
+
+    The runs of a read share its number: what repeats up to the end of an earlier run repeats up to the end of the last.
+    """
+    for i in range(n_ordered):
+        read = runs[order[i], RUN_READ]
+        if i + 1 == n_ordered or runs[order[i + 1], RUN_READ] != read:
+            start, stop = read_offsets[read], np.int64(runs[order[i], RUN_STOP])
+            if not count_kmers(np.int64(read) + 1, start, stop, k, text, keys, slots, stamp, kmers, kmer_at, tally):
+                return False
+    return True
+
+
+@kernel
+def vertex_of_kmer(place, k, kmers, kmer_at, vertices, sizes):
+    """A new vertex; the first one made for a k-mer that no sequence has twice is the one that others merge into."""
+    v = add_vertex(vertices, sizes, place, k)
+    row = kmer_at[place]
+    if kmers[row, KMER_REPEATS] == 0 and kmers[row, KMER_VERTEX] < 0:
+        kmers[row, KMER_VERTEX] = v
+    return v
+
+
+@kernel
+def thread_reference(length, k, kmers, kmer_at, vertices, edges, sizes, top_counts):
+    """The reference's own path: vertex v is its k-mer at offset v, edge v leaves it."""
+    clear_graph(sizes)
+    n = length - k + 1
+    if not has_room(vertices, edges, sizes, n, n):
+        return
+    for offset in range(n):
+        v = vertex_of_kmer(offset, k, kmers, kmer_at, vertices, sizes)
+        if v > 0:
+            note_new_edge(append_edge(vertices, edges, sizes, v - 1, v, 1, 1), top_counts)
+    end_sample(edges, sizes, top_counts)
+
+
+@kernel
+def note_new_edge(e, top_counts):
+    """An edge begins its list of counts with the one it was made with."""
+    top_counts[e, 0] = 1
+    for t in range(1, top_counts.shape[1]):
+        top_counts[e, t] = -1
+
+
+@kernel
+def end_sample(edges, sizes, top_counts):
+    """Put the counts of the sample under way among the largest of each edge; the smallest that stays is what pruning looks at."""
+    n = top_counts.shape[1]
+    for e in range(sizes[N_EDGES]):
+        count = edges[e, SAMPLE_COUNT]
+        edges[e, SAMPLE_COUNT] = 0
+        lowest = 0
+        for t in range(1, n):
+            if top_counts[e, t] < top_counts[e, lowest]:
+                lowest = t
+        if count > top_counts[e, lowest]:
+            top_counts[e, lowest] = count
+        smallest = np.int32(2**31 - 1)
+        for t in range(n):
+            if 0 <= top_counts[e, t] < smallest:
+                smallest = top_counts[e, t]
+        edges[e, PRUNING_COUNT] = smallest
+
+
+@kernel
+def thread_reads(runs, order, n_ordered, samples, k, text, kmers, kmer_at, vertices, edges, sizes, top_counts):
+    """Walk all runs through the graph, sample after sample."""
+    for i in range(n_ordered):
+        run = order[i]
+        start, stop = runs[run, RUN_START], runs[run, RUN_STOP]
+        if not has_room(vertices, edges, sizes, stop - start, stop - start):
+            return
+        thread_run(start, stop, k, text, kmers, kmer_at, vertices, edges, sizes, top_counts)
+        if i + 1 == n_ordered or samples[runs[order[i + 1], RUN_READ]] != samples[runs[run, RUN_READ]]:
+            end_sample(edges, sizes, top_counts)
+
+
+@kernel
+def thread_run(start, stop, k, text, kmers, kmer_at, vertices, edges, sizes, top_counts):
+    """Walk one run of usable bases through the graph, adding what it lacks."""
+    p = np.int64(start)
+    while p < stop - k and kmers[kmer_at[p], KMER_REPEATS] != 0:
+        p += 1
+    if p >= stop - k:
+        return
+    v = np.int64(kmers[kmer_at[p], KMER_VERTEX])
+    if v < 0:
+        v = vertex_of_kmer(p, k, kmers, kmer_at, vertices, sizes)
+    credit_backwards(v, p, k, text, vertices, edges)
+    ref_source_kmer = kmer_at[0]
+    for q in range(p + k, stop):
+        base = text[q]
+        e = vertices[v, FIRST_OUT]
+        while e >= 0 and text[vertices[edges[e, TARGET], PLACE] + k - 1] != base:
+            e = edges[e, NEXT_OUT]
+        if e >= 0:
+            edges[e, COUNT] += 1
+            edges[e, SAMPLE_COUNT] += 1
+            v = np.int64(edges[e, TARGET])
+            continue
+        row = kmer_at[q - k + 1]
+        target = np.int64(kmers[row, KMER_VERTEX])
+        if target < 0 or row == ref_source_kmer:
+            target = vertex_of_kmer(q - k + 1, k, kmers, kmer_at, vertices, sizes)
+        note_new_edge(append_edge(vertices, edges, sizes, v, target, 0, 1), top_counts)
+        v = target
+
+
+@kernel
+def credit_backwards(v, place, k, text, vertices, edges):
+    """A run that starts inside known sequence supports what lies before it: as far as there is one way back that spells its k-mer."""
+    for t in range(k - 2, -1, -1):
+        if vertices[v, IN_DEGREE] != 1:
+            return
+        e = vertices[v, FIRST_IN]
+        v = edges[e, SOURCE]
+        if text[vertices[v, PLACE] + k - 1] != text[place + t]:
+            return
+        edges[e, COUNT] += 1
+        edges[e, SAMPLE_COUNT] += 1
+
+
+@kernel
+def is_too_simple(kmers, tally, vertices):
+    """Whether k-mers that repeat are more than a quarter of those that are unique and still have their vertex."""
+    n_unique = 0
+    for row in range(tally[N_KMERS]):
+        if kmers[row, KMER_VERTEX] >= 0 and vertices[kmers[row, KMER_VERTEX], LENGTH] != REMOVED:
+            n_unique += 1
+    return 4 * tally[N_REPEATS] > n_unique
