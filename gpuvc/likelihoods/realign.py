@@ -1,0 +1,386 @@
+"""Where a read lies once its best haplotype is known: aligned to that haplotype, lifted to the reference.
+
+Which reads a locus hears, and what base and end distance they have there, is judged by this alignment, not by the aligner's.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpuvc.assembly.smith_waterman import SOFTCLIP, align, append_operation, reverse_operations
+from gpuvc.kernels.codes import CIGAR_D, CIGAR_H, CIGAR_I, CIGAR_M, CIGAR_S
+from gpuvc.kernels.jit import kernel
+
+MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 10, -15, -30, -5
+INFORMATIVE_LOG10 = 0.2  # haplotypes no further apart explain a read equally well
+_MISMATCH_LOSS = MATCH - MISMATCH
+
+
+@dataclass(slots=True)
+class RealignedReads:
+    """Alignments of the rows of a RegionReads; rows that no haplotype was chosen for keep theirs.
+
+    pos, end : int32[N]
+        First reference base, and one past the last.
+    cigar : uint32[sum of operations]; cigar_offsets : int64[N + 1]
+        As in RegionReads, clips included.
+    haplotype : int32[N]
+        The row's haplotype, as a row of the HaplotypeBatch; -1 for none.
+    """
+
+    pos: np.ndarray
+    end: np.ndarray
+    cigar: np.ndarray
+    cigar_offsets: np.ndarray
+    haplotype: np.ndarray
+
+
+def realign_reads(region_reads, haplotypes, likelihoods):
+    """Align the kept reads to their best haplotypes and lift them to the reference.
+
+    Parameters
+    ----------
+    region_reads : RegionReads
+        Clipped to the span that is genotyped.
+    haplotypes : HaplotypeBatch; likelihoods : LikelihoodBatch
+        Of the same regions.
+
+    Returns
+    -------
+    RealignedReads
+
+    Source: specification, section 4.7.
+    """
+    n_rows = region_reads.n_rows
+    pos, end = region_reads.pos.astype(np.int32), region_reads.end.astype(np.int32)
+    haplotype = np.full(n_rows, -1, np.int32)
+    cigar_offsets = np.zeros(n_rows + 1, np.int64)
+    priority = haplotypes.is_ref.astype(np.int64) + 1 - np.diff(haplotypes.cigar_offsets)
+    cigar = _realign(
+        region_reads.region_slots, region_reads.bases, region_reads.base_offsets, region_reads.cigar, region_reads.cigar_offsets,
+        likelihoods.kept, likelihoods.log10, likelihoods.matrix_offsets, haplotypes.start, haplotypes.region_slots, haplotypes.bases,
+        haplotypes.base_offsets, haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, priority, pos, end, haplotype,
+        cigar_offsets,
+    )  # fmt: skip
+    return RealignedReads(pos, end, cigar, cigar_offsets, haplotype)
+
+
+@kernel
+def best_haplotype(log10, priority):
+    """The likeliest haplotype; where others are as good (INFORMATIVE_LOG10), the one of the highest priority.
+
+    log10 : float64[n_haplotypes]; priority : int64[n_haplotypes]
+    """
+    best, second, which = log10[0], -np.inf, 0
+    for h in range(1, log10.size):
+        if log10[h] > best:
+            second, best, which = best, log10[h], h
+        elif log10[h] > second:
+            second = log10[h]
+    if best - second < INFORMATIVE_LOG10:
+        for h in range(log10.size):
+            if best - log10[h] <= INFORMATIVE_LOG10 and priority[h] > priority[which]:
+                which = h
+    return which
+
+
+@kernel
+def ungapped_placement(ref, query):
+    """(offset, mismatches) of the gapless placement with fewest mismatches, the last of equal ones; (-1, -1) if query is the longer."""
+    best, where = query.size + 1, -1
+    for start in range(ref.size - query.size, -1, -1):
+        n = 0
+        for i in range(query.size):
+            if ref[start + i] != query[i]:
+                n += 1
+                if n >= best:
+                    break
+        if n < best:
+            best, where = n, start
+            if n == 0:
+                break
+    return (where, best) if where >= 0 else (-1, -1)
+
+
+@kernel
+def _overhangs(ref, query, bases):
+    """Whether query fits without mismatch when up to `bases` of it hang over one end of ref."""
+    for over in range(1, min(bases, query.size) + 1):
+        inside = query.size - over
+        if np.array_equal(query[over:], ref[:inside]) or np.array_equal(query[:inside], ref[ref.size - inside :]):
+            return True
+    return False
+
+
+@kernel
+def align_to_haplotype(ref, query, rows, back, cigar):
+    """`align` with the weights above, by a short way where that is sure to give the same: (offset, number of operations).
+
+    A gap costs more than one mismatch and the bases that hang over an end cost MATCH each, so without mismatch, or with one and no such
+    overhang, the gapless placement is the best; of equal ones the last is taken.
+    """
+    start, mismatches = ungapped_placement(ref, query)
+    if mismatches == 0 or (mismatches == 1 and not _overhangs(ref, query, _MISMATCH_LOSS // MATCH)):
+        cigar[0] = np.uint32(query.size << 4 | CIGAR_M)
+        return start, 1
+    return align(ref, query, MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND, SOFTCLIP, rows, back, cigar)
+
+
+@kernel
+def add_operation(cigar, n, operation, length):
+    """Put an operation behind the first n, in the one order used for an indel: deletion, then insertion → the new count."""
+    if length > 0 and operation == CIGAR_D and n > 0 and np.int64(cigar[n - 1]) & 15 == CIGAR_I:
+        if n > 1 and np.int64(cigar[n - 2]) & 15 == CIGAR_D:
+            cigar[n - 2] += np.uint32(length << 4)
+            return n
+        cigar[n] = cigar[n - 1]
+        cigar[n - 1] = np.uint32(length << 4 | CIGAR_D)
+        return n + 1
+    return append_operation(cigar, n, operation, length)
+
+
+@kernel
+def drop_end_deletions(cigar, n):
+    """Take away a deletion that is first or last, or next to a last insertion → (number of operations, bases of the first deletion)."""
+    if n > 0 and np.int64(cigar[n - 1]) & 15 == CIGAR_D:
+        n -= 1
+    elif n > 1 and np.int64(cigar[n - 1]) & 15 == CIGAR_I and np.int64(cigar[n - 2]) & 15 == CIGAR_D:
+        cigar[n - 2] = cigar[n - 1]
+        n -= 1
+    if n > 0 and np.int64(cigar[0]) & 15 == CIGAR_D:
+        dropped = np.int64(cigar[0]) >> 4
+        for k in range(1, n):
+            cigar[k - 1] = cigar[k]
+        return n - 1, dropped
+    return n, np.int64(0)
+
+
+@kernel
+def lift(query_cigar, n_query, offset, haplotype_cigar, out):
+    """Alignment to a haplotype → alignment to the reference.
+
+    Parameters
+    ----------
+    query_cigar : uint32[...]
+        Its first n_query operations align the read to the haplotype from `offset` on; clipped bases count as inserted.
+    haplotype_cigar : uint32[n]
+        Haplotype against reference. out : uint32[...]: written.
+
+    Returns
+    -------
+    (reference bases before the read, number of operations)
+    """
+    h, used, start = 0, np.int64(0), np.int64(0)  # `used`: bases of operation h that lie behind
+    left = np.int64(offset)
+    while left > 0:
+        operation, length = np.int64(haplotype_cigar[h]) & 15, np.int64(haplotype_cigar[h]) >> 4
+        if operation == CIGAR_D:
+            start += length
+            h += 1
+            continue
+        used = min(left, length)
+        left -= used
+        if operation == CIGAR_M:
+            start += used
+        if used == length:
+            h, used = h + 1, np.int64(0)
+    n = 0
+    for q in range(n_query):
+        operation, length = np.int64(query_cigar[q]) & 15, np.int64(query_cigar[q]) >> 4
+        if operation == CIGAR_I or operation == CIGAR_S:
+            n = add_operation(out, n, CIGAR_I, length)
+            continue
+        while length > 0:
+            over, span = np.int64(haplotype_cigar[h]) & 15, (np.int64(haplotype_cigar[h]) >> 4) - used
+            if over == CIGAR_D:
+                n = add_operation(out, n, CIGAR_D, span)
+                h, used = h + 1, np.int64(0)
+                continue
+            step = min(length, span)
+            if operation == CIGAR_M:
+                n = add_operation(out, n, over, step)
+            elif over == CIGAR_M:
+                n = add_operation(out, n, CIGAR_D, step)
+            length -= step
+            used += step
+            if step == span:
+                h, used = h + 1, np.int64(0)
+    n, _ = drop_end_deletions(out, n)
+    return start, n
+
+
+@kernel
+def left_align(cigar, n, ref, ref_start, query, out):
+    """Move the indels of an alignment as far left as they go, from the right; neighbours met on the way join.
+
+    Parameters
+    ----------
+    cigar : uint32[...]
+        First n operations, M, I and D; ref_start: where on `ref` they begin.
+    out : uint32[...]
+        Written.
+
+    Returns
+    -------
+    (number of operations, deleted bases dropped at the start)
+    """
+    ref_end, query_end = np.int64(ref_start), np.int64(0)
+    for k in range(n):
+        operation, length = np.int64(cigar[k]) & 15, np.int64(cigar[k]) >> 4
+        ref_end += length if operation != CIGAR_I else 0
+        query_end += length if operation != CIGAR_D else 0
+    ref_first, query_first = ref_end, query_end  # the indel under way deletes ref[ref_first:ref_end] for query[query_first:query_end]
+    written = 0  # operations, from right to left
+    for k in range(n - 1, -1, -1):
+        operation, length = np.int64(cigar[k]) & 15, np.int64(cigar[k]) >> 4
+        if operation == CIGAR_D:
+            ref_first -= length
+            continue
+        if operation == CIGAR_I:
+            query_first -= length
+            continue
+        if ref_first == ref_end and query_first == query_end:
+            written = append_operation(out, written, CIGAR_M, length)
+            ref_first, query_first = ref_first - length, query_first - length
+            ref_end, query_end = ref_first, query_first
+            continue
+        right, shift, trimmed = np.int64(0), np.int64(0), np.int64(0)
+        smaller = min(ref_end - ref_first, query_end - query_first)
+        while right < smaller and ref[ref_end - 1] == query[query_end - 1]:
+            ref_end, query_end, right = ref_end - 1, query_end - 1, right + 1
+        while right + trimmed < smaller and ref[ref_first] == query[query_first]:
+            ref_first, query_first, trimmed = ref_first + 1, query_first + 1, trimmed + 1
+        while (
+            shift - trimmed < length
+            and ref_first > 0
+            and query_first > 0
+            and ref[ref_first - 1] == query[query_first - 1]
+            and ref[ref_end - 1] == query[query_end - 1]
+        ):
+            ref_first, ref_end, query_first, query_end = ref_first - 1, ref_end - 1, query_first - 1, query_end - 1
+            shift, right = shift + 1, right + 1
+        written = append_operation(out, written, CIGAR_M, right)
+        behind = min(length, length + trimmed - shift)  # bases of this block left of the indel
+        new_match = max(0, trimmed - shift)
+        if k == 0 or shift - trimmed < length:
+            written = _add_from_right(out, written, ref_end - ref_first, query_end - query_first)
+            ref_first, query_first = ref_first - new_match - behind, query_first - new_match - behind
+            ref_end, query_end = ref_first, query_first
+        written = append_operation(out, written, CIGAR_M, new_match)
+        written = append_operation(out, written, CIGAR_M, behind)
+    written = _add_from_right(out, written, ref_end - ref_first, query_end - query_first)
+    reverse_operations(out, written)
+    # From right to left an insertion can have come to stand before a deletion that it meets only now.
+    tidy = 0
+    for k in range(written):
+        tidy = add_operation(out, tidy, np.int64(out[k]) & 15, np.int64(out[k]) >> 4)
+    return drop_end_deletions(out, tidy)
+
+
+@kernel
+def _add_from_right(out, n, deleted, inserted):
+    n = append_operation(out, n, CIGAR_I, inserted)
+    return append_operation(out, n, CIGAR_D, deleted)
+
+
+@kernel
+def _clip_bounds(cigar):
+    """Operations before and from the clips at either end, and soft-clipped bases there: (first, last, left, right)."""
+    first, last, left, right = 0, cigar.size, np.int64(0), np.int64(0)
+    while first < last and (np.int64(cigar[first]) & 15 == CIGAR_H or np.int64(cigar[first]) & 15 == CIGAR_S):
+        if np.int64(cigar[first]) & 15 == CIGAR_S:
+            left += np.int64(cigar[first]) >> 4
+        first += 1
+    while last > first and (np.int64(cigar[last - 1]) & 15 == CIGAR_H or np.int64(cigar[last - 1]) & 15 == CIGAR_S):
+        last -= 1
+        if np.int64(cigar[last]) & 15 == CIGAR_S:
+            right += np.int64(cigar[last]) >> 4
+    return first, last, left, right
+
+
+@kernel
+def _has_indel(cigar, n):
+    for k in range(n):  # noqa: SIM110
+        if np.int64(cigar[k]) & 15 != CIGAR_M:
+            return True
+    return False
+
+
+@kernel
+def _ref_length(cigar, n):
+    total = np.int64(0)
+    for k in range(n):
+        operation = np.int64(cigar[k]) & 15
+        if operation == CIGAR_M or operation == CIGAR_D:
+            total += np.int64(cigar[k]) >> 4
+    return total
+
+
+@kernel
+def _longest(offsets):
+    longest = np.int64(0)
+    for k in range(offsets.size - 1):
+        longest = max(longest, offsets[k + 1] - offsets[k])
+    return longest
+
+
+@kernel
+def _realign(
+    region_slots, bases, base_offsets, cigar, cigar_offsets, kept, log10, matrix_offsets, haplotype_start, haplotype_slots, haplotype_bases,
+    haplotype_offsets, haplotype_cigar, haplotype_cigar_offsets, is_ref, priority, pos, end, haplotype, new_offsets,
+):  # fmt: skip
+    """Write pos, end, haplotype and new_offsets by row; the new CIGARs are returned."""
+    longest_read, longest_haplotype = _longest(base_offsets), _longest(haplotype_offsets)
+    rows = np.empty((6, longest_read + 1), np.int32)
+    back = np.empty((longest_haplotype + 1) * (longest_read + 1), np.int16)
+    room = 2 * (longest_read + longest_haplotype) + _longest(haplotype_cigar_offsets) + 8
+    to_haplotype, lifted, final = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
+    out = np.empty(cigar.size + 2 * pos.size + room, np.uint32)
+    n_out = np.int64(0)
+    for region in range(region_slots.size - 1):
+        first_haplotype, n_haplotypes = haplotype_slots[region], haplotype_slots[region + 1] - haplotype_slots[region]
+        ref = haplotype_bases[:0]
+        for h in range(first_haplotype, first_haplotype + n_haplotypes):
+            if is_ref[h]:
+                ref = haplotype_bases[haplotype_offsets[h] : haplotype_offsets[h + 1]]
+        for row in range(region_slots[region], region_slots[region + 1]):
+            old = cigar[cigar_offsets[row] : cigar_offsets[row + 1]]
+            if out.size < n_out + old.size + room:
+                grown = np.empty(2 * out.size + old.size + room, np.uint32)
+                grown[:n_out] = out[:n_out]
+                out = grown
+            first, last, left, right = _clip_bounds(old)
+            query = bases[base_offsets[row] + left : base_offsets[row + 1] - right]
+            if not kept[row] or n_haplotypes == 0 or query.size == 0:
+                for k in range(old.size):
+                    out[n_out + k] = old[k]
+                n_out += old.size
+                new_offsets[row + 1] = n_out
+                continue
+            cell = matrix_offsets[region] + (row - region_slots[region]) * n_haplotypes
+            best = first_haplotype + best_haplotype(
+                log10[cell : cell + n_haplotypes], priority[first_haplotype : first_haplotype + n_haplotypes]
+            )
+            haplotype[row] = best
+            target = haplotype_bases[haplotype_offsets[best] : haplotype_offsets[best + 1]]
+            offset, n = align_to_haplotype(target, query, rows, back, to_haplotype)
+            start, n = lift(
+                to_haplotype, n, offset, haplotype_cigar[haplotype_cigar_offsets[best] : haplotype_cigar_offsets[best + 1]], lifted
+            )
+            dropped, operations = np.int64(0), lifted
+            if _has_indel(lifted, n):
+                n, dropped = left_align(lifted, n, ref, start, query, final)
+                operations = final
+            pos[row] = haplotype_start[region] + start + dropped
+            end[row] = pos[row] + _ref_length(operations, n)
+            for k in range(first):
+                out[n_out] = old[k]
+                n_out += 1
+            for k in range(n):
+                out[n_out] = operations[k]
+                n_out += 1
+            for k in range(last, old.size):
+                out[n_out] = old[k]
+                n_out += 1
+            new_offsets[row + 1] = n_out
+    return out[:n_out]
