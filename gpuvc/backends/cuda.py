@@ -17,7 +17,8 @@ from numba.cuda.cudadrv.driver import driver
 from numba.np.numpy_support import as_dtype
 
 from gpuvc.errors import DeviceError
-from gpuvc.kernels.cuda import align, genotypes, observe, pileup
+from gpuvc.kernels.cuda import align, genotypes, observe, pairhmm, pileup
+from gpuvc.kernels.cuda.emulate import EmulatedDevice, emulator_problem
 from gpuvc.kernels.cuda.launch import KERNELS, is_simulated
 
 MIN_COMPUTE_CAPABILITY = (7, 5)  # the oldest that the tests compile the kernels for, and that CUDA 13 knows
@@ -135,6 +136,34 @@ class CudaBackend:
 
         self._run(genotypes.genotype_likelihoods, len(task_locus), part)
 
+    def pair_hmm(
+        self, read_slots, read_offsets, read_bases, base_quals, insertion_quals, deletion_quals, haplotype_slots, haplotype_offsets,
+        haplotype_bases, gap_continuation, row_offsets, log10,
+    ):  # fmt: skip
+        """Regions are split where memory is short. Raises DeviceError too when what runs `pairhmm.cu` is not installed."""
+        pending = [(0, len(read_slots) - 1)]
+        with self._lock:
+            device = _pair_hmm_device()
+            while pending:
+                first, last = pending.pop()
+                rows, slots = _csr(read_slots, slice(first, last))
+                letters, offsets = _csr(read_offsets, rows)
+                reads = (slots, offsets, *(column[letters] for column in (read_bases, base_quals, insertion_quals, deletion_quals)))
+                chosen, slots = _csr(haplotype_slots, slice(first, last))
+                letters, offsets = _csr(haplotype_offsets, chosen)
+                haplotypes = (slots, offsets, haplotype_bases[letters])
+                try:
+                    pairhmm.pair_hmm(device, reads, haplotypes, gap_continuation, row_offsets[rows], log10)
+                except MemoryError as error:
+                    if last - first < 2:
+                        raise DeviceError(
+                            f"memory of {self.device} in pair_hmm: found too little ({error}), expected enough for one region of "
+                            f"{len(reads[1]) - 1} reads and {len(haplotypes[1]) - 1} haplotypes. Free some (nvidia-smi shows who holds "
+                            "it), or use --device cpu."
+                        ) from error
+                    middle = (first + last) // 2
+                    pending += [(middle, last), (first, middle)]
+
     def _run(self, launch, n_items, part):
         """Run a kernel over all items, in as few parts as memory allows.
 
@@ -164,6 +193,22 @@ class CudaBackend:
                         f"memory of {self.device} in {launch.__name__}: found {_free_bytes()} bytes free, expected {n_bytes} for the least "
                         "part of the work. Free some (nvidia-smi shows who holds it), or use --device cpu."
                     )
+
+
+def _pair_hmm_device():
+    """What runs `pairhmm.cu`: CuPy on a device; under numba.cuda's simulator, which knows Python only, an emulator of its own."""
+    if is_simulated():
+        problem = emulator_problem()
+        if problem is not None:
+            raise DeviceError(f"--device cuda: the simulator cannot run the PairHMM ({problem}). Use --device cpu.")
+        return EmulatedDevice()
+    try:
+        return pairhmm.CupyDevice()
+    except ImportError as error:
+        raise DeviceError(
+            f"--device cuda: the PairHMM needs CuPy, which does not load ({error}). Install gpuvc[cuda12] or gpuvc[cuda13], as the driver "
+            "needs, or use --device cpu."
+        ) from error
 
 
 def _fitted(launch, inputs, outputs):

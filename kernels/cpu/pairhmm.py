@@ -40,6 +40,7 @@ SQRT_HALF = math.sqrt(0.5)
 START_LOG2 = {np.float32: 110, np.float64: 900}
 # The usual rule: start at 2^120 / (columns), and compute again in float64 what comes out below 1e-28 (or overflows).
 RULE_LOG2, LEAST_SUM, GREATEST_SUM = 120, 1e-28, 1e38
+MOST_LOWERED = 800  # of the start in float64; as if 400 bases in a row had gap openings of 4
 SAVED_STATES, SAVED_BYTES = 32, 8 << 20  # prefixes that one group of reads keeps to restart from
 LETTER_BITS = (1, 2, 4, 8, 15)  # by code; N matches every base
 
@@ -57,7 +58,7 @@ ERROR_PROBABILITY = _error_probabilities()
 @kernel(error_model="numpy")
 def row_coefficients(
     read_offsets, read_bases, base_quals, insertion_quals, deletion_quals, error, gap_continuation,
-    coefficients, start, product, exponent,
+    coefficients, start, product, exponent, lowered,
 ):  # fmt: skip
     """Write what the rows of each read are multiplied with.
 
@@ -73,6 +74,8 @@ def row_coefficients(
         S above the first row, less 2^START_LOG2.
     product : float64[n_reads]; exponent : int64[n_reads]
         Multiply a sum by product / 2^exponent (and by 1 / (columns 2^START_LOG2)) for the likelihood.
+    lowered : int64[n_reads]
+        Powers of 2 that the start was lowered by. So much can the scaling of the rows gain, on the smallest normal numbers too.
     """
     c = error[gap_continuation]
     g = 1.0 - c
@@ -109,6 +112,7 @@ def row_coefficients(
         start[read] = math.ldexp(first_start, start_exponent)
         product[read] = whole
         exponent[read] = scale + start_exponent
+        lowered[read] = -start_exponent
 
 
 @kernel
@@ -324,13 +328,14 @@ def log10_of(x):
 
 @kernel(error_model="numpy")
 def settle(
-    read_slots, haplotype_slots, haplotype_offsets, sums, sum_offsets, product, exponent, start_log2, is_last, redo, log10, row_offsets
+    read_slots, haplotype_slots, haplotype_offsets, sums, sum_offsets, product, exponent, lowered, start_log2, is_last, redo, log10,
+    row_offsets,
 ):  # fmt: skip
     """Turn sums into log10 likelihoods; where float32 is too narrow for one, write NaN and mark its read.
 
     Parameters
     ----------
-    sums, sum_offsets, product, exponent
+    sums, sum_offsets, product, exponent, lowered
         From `forward_sums` and `row_coefficients`.
     is_last : bool
         The sums are float64: fill in what is NaN so far, and nothing else.
@@ -348,7 +353,7 @@ def settle(
                 n_columns = haplotype_offsets[first + h + 1] - haplotype_offsets[first + h]
                 at = row_offsets[read] + h
                 if not is_last:
-                    usual = total * 2.0 ** (RULE_LOG2 - start_log2) / n_columns
+                    usual = math.ldexp(total, RULE_LOG2 - start_log2 - lowered[read]) / n_columns
                     if not (LEAST_SUM <= usual < GREATEST_SUM):
                         redo[read] = True
                         log10[at] = np.nan
@@ -389,13 +394,13 @@ def row_starts(read_slots, haplotype_slots):
 
 
 def cpu_sums(dtype, reads, haplotypes, gap_continuation, share=True):
-    """The sums of `forward_sums` in one precision, their offsets, and each read's `product` and `exponent`."""
+    """The sums of `forward_sums` in one precision, their offsets, and each read's `product`, `exponent` and `lowered`."""
     read_slots, read_offsets, read_bases, *quals = reads
     haplotype_slots, haplotype_offsets, haplotype_bases = haplotypes
     n_reads, n_haplotypes = len(read_offsets) - 1, len(haplotype_offsets) - 1
     coefficients, start = np.empty((len(read_bases), 4), dtype), np.empty(n_reads, dtype)
-    product, exponent = np.empty(n_reads), np.empty(n_reads, np.int64)
-    row_coefficients(read_offsets, read_bases, *quals, ERROR_PROBABILITY, gap_continuation, coefficients, start, product, exponent)
+    product, exponent, lowered = np.empty(n_reads), np.empty(n_reads, np.int64), np.empty(n_reads, np.int64)
+    row_coefficients(read_offsets, read_bases, *quals, ERROR_PROBABILITY, gap_continuation, coefficients, start, product, exponent, lowered)
     order, shared = np.empty(n_haplotypes, np.int64), np.empty(n_haplotypes, np.int64)
     order_haplotypes(*haplotypes, order, shared)
     lengths = np.diff(read_offsets)
@@ -408,7 +413,7 @@ def cpu_sums(dtype, reads, haplotypes, gap_continuation, share=True):
         order, shared, int(share), dtype(2.0 ** START_LOG2[dtype]), dtype(ERROR_PROBABILITY[gap_continuation]),
         np.array(LETTER_BITS, _integer_like(dtype)), *scratch, sums, sum_offsets,
     )  # fmt: skip
-    return sums, sum_offsets, product, exponent
+    return sums, sum_offsets, product, exponent, lowered
 
 
 def take_reads(reads, chosen):
@@ -424,7 +429,7 @@ def score_pairs(sums_in, reads, haplotypes, gap_continuation, row_offsets, log10
     """Fill `log10` from sums in float32, and in float64 for the reads whose likelihoods are too small for that.
 
     sums_in : function
-        (dtype, reads, haplotypes, gap_continuation) -> sums, sum_offsets, product, exponent, as `cpu_sums` gives them.
+        (dtype, reads, haplotypes, gap_continuation) -> sums, sum_offsets, product, exponent, lowered, as `cpu_sums` gives them.
     """
     read_slots, read_offsets, _, base_quals, *gap_quals = reads
     n_reads = len(read_offsets) - 1
@@ -435,15 +440,17 @@ def score_pairs(sums_in, reads, haplotypes, gap_continuation, row_offsets, log10
     if base_quals.min() < 1 or least < MIN_GAP_OPEN or greatest > MAX_PHRED or (read_offsets[1:] == read_offsets[:-1]).any():
         raise ValueError(f"pair_hmm takes reads with bases, base qualities of 1 to {MAX_PHRED} and gap openings from {MIN_GAP_OPEN}")
     redo = np.zeros(n_reads, np.bool_)
-    sums, sum_offsets, product, exponent = sums_in(np.float32, reads, haplotypes, gap_continuation)
-    settle(read_slots, *haplotypes[:2], sums, sum_offsets, product, exponent, START_LOG2[np.float32], False, redo, log10, row_offsets)
+    sums = sums_in(np.float32, reads, haplotypes, gap_continuation)
+    settle(read_slots, *haplotypes[:2], *sums, START_LOG2[np.float32], False, redo, log10, row_offsets)
     chosen = np.flatnonzero(redo)
     if chosen.size:
         some = take_reads(reads, chosen)
-        sums, sum_offsets, product, exponent = sums_in(np.float64, some, haplotypes, gap_continuation)
-        settle(
-            some[0], *haplotypes[:2], sums, sum_offsets, product, exponent, START_LOG2[np.float64], True, redo, log10, row_offsets[chosen]
-        )
+        sums = sums_in(np.float64, some, haplotypes, gap_continuation)
+        if sums[-1].max() > MOST_LOWERED:
+            raise ValueError(
+                f"pair_hmm: a read's gap openings cost too little throughout: its scale is 2^{sums[-1].max()}, above 2^{MOST_LOWERED}"
+            )
+        settle(some[0], *haplotypes[:2], *sums, START_LOG2[np.float64], True, redo, log10, row_offsets[chosen])
 
 
 def pair_hmm(
@@ -469,7 +476,7 @@ def pair_hmm(
     Raises
     ------
     ValueError
-        A quality is out of its range, or a read has no bases.
+        A quality is out of its range, a read has no bases, or hundreds of its bases in a row are all but sure to open a gap.
 
     Accuracy: within 1e-5 of the float64 oracle (measured 5e-7 on real reads, 7e-6 on random ones with every base gapped), and within
     1e-12 where float32 was too narrow and float64 was taken.

@@ -18,11 +18,9 @@ _DOUBLE_FMA = ("fma", "fma4")  # x86; on other machines it is part of the base i
 
 
 def _cpu_features():
-    """Names of the features that Numba compiles for: the host's, or those of NUMBA_CPU_NAME and NUMBA_CPU_FEATURES."""
+    """Names of the features that Numba compiles for: the host's, or those of NUMBA_CPU_FEATURES (none for NUMBA_CPU_NAME=generic)."""
     if config.CPU_FEATURES is not None:
         return {word[1:] for word in config.CPU_FEATURES.split(",") if word.startswith("+")}
-    if config.CPU_NAME is not None:
-        return set()  # the name alone says nothing here: the narrowest shape is right everywhere
     return {name for name, is_there in llvmlite.binding.get_host_cpu_features().items() if is_there}
 
 

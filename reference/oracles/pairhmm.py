@@ -1,0 +1,52 @@
+"""The pair hidden Markov model in plain float64: what the kernel `pair_hmm` is held against.
+
+States M, I (read only), D (haplotype only); row i is a read base, column j a haplotype base. Transitions are those of the base that is
+entered. A read may begin and end anywhere along the haplotype, and ends in M or I.
+
+    M[i][j] = prior (M[i-1][j-1] mm + (I[i-1][j-1] + D[i-1][j-1]) (1 - c))
+    I[i][j] = M[i-1][j] mi + I[i-1][j] c          D[i][j] = M[i][j-1] md + D[i][j-1] c
+"""
+
+import math
+
+START = 2.0**1020
+N = 4
+
+
+def pair_hmm(
+    read_slots, read_offsets, read_bases, base_quals, insertion_quals, deletion_quals, haplotype_slots, haplotype_offsets,
+    haplotype_bases, gap_continuation, row_offsets, log10,
+):  # fmt: skip
+    """Write the log10 likelihood of each read given each haplotype of its region."""
+    for region in range(len(read_slots) - 1):
+        for read in range(read_slots[region], read_slots[region + 1]):
+            row = slice(read_offsets[read], read_offsets[read + 1])
+            columns = [column[row].tolist() for column in (read_bases, base_quals, insertion_quals, deletion_quals)]
+            for h in range(haplotype_slots[region], haplotype_slots[region + 1]):
+                haplotype = haplotype_bases[haplotype_offsets[h] : haplotype_offsets[h + 1]].tolist()
+                log10[row_offsets[read] + h - haplotype_slots[region]] = log10_likelihood(*columns, haplotype, gap_continuation)
+
+
+def log10_likelihood(read, base_quals, insertion_quals, deletion_quals, haplotype, gap_continuation):
+    """Of one read given one haplotype, both lists of codes; qualities in phred."""
+    columns = range(1, len(haplotype) + 1)
+    match, insertion, deletion = ([0.0] * (len(haplotype) + 1) for _ in range(3))
+    deletion = [START / len(haplotype)] * (len(haplotype) + 1)
+    c = error(gap_continuation)
+    for base, quality, opens_insertion, opens_deletion in zip(read, base_quals, insertion_quals, deletion_quals):
+        q, mi, md = error(quality), error(opens_insertion), error(opens_deletion)
+        mm = 1 - (mi + md)
+        next_match, next_insertion, next_deletion = ([0.0] * (len(haplotype) + 1) for _ in range(3))
+        for j in columns:
+            prior = 1 - q if base == haplotype[j - 1] or N in (base, haplotype[j - 1]) else q / 3
+            next_match[j] = prior * (match[j - 1] * mm + (insertion[j - 1] + deletion[j - 1]) * (1 - c))
+            next_insertion[j] = match[j] * mi + insertion[j] * c
+            next_deletion[j] = next_match[j - 1] * md + next_deletion[j - 1] * c
+        match, insertion, deletion = next_match, next_insertion, next_deletion
+    total = math.fsum(match[j] + insertion[j] for j in columns)
+    return math.log10(total) - math.log10(START) if total > 0 else -math.inf
+
+
+def error(quality):
+    """The probability that a phred quality stands for."""
+    return 10 ** (-quality / 10)

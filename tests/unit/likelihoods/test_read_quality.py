@@ -1,0 +1,113 @@
+"""Base qualities and gap openings as the PairHMM takes them, against hand-computed and GATK's numbers."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hmm_cases import REPOSITORY, codes, slots
+
+from gpuvc.errors import UsageError
+from gpuvc.likelihoods.read_quality import (
+    MAX_REPEAT_UNIT,
+    MAX_REPEATS,
+    PCR_RATES,
+    gap_open_quals,
+    hmm_base_quals,
+    pcr_gap_open,
+    repeats_at,
+)
+
+GOLDEN = REPOSITORY / "tests" / "golden"
+STR_PCR, LIMITS = (json.loads((GOLDEN / f"{name}.json").read_text()) for name in ("str_pcr", "read_limits"))
+
+
+def base_quals(quals, mapq, threshold=18, caps_to_mapq=True):
+    out = np.zeros(len(quals), np.uint8)
+    hmm_base_quals(slots([len(quals)]), np.array(quals, np.uint8), np.array([mapq], np.uint8), threshold, caps_to_mapq, out)
+    return out.tolist()
+
+
+@pytest.mark.parametrize("case", LIMITS["hmm_base_quals"])
+def test_base_quals(case):
+    assert base_quals(case["quals"], case["mapq"]) == case["out"]
+
+
+def test_base_quals_at_the_edges():
+    assert base_quals([0, 17, 18, 255], 255) == [6, 6, 18, 127]
+    assert base_quals([40, 40], 0) == [6, 6]
+    assert base_quals([40, 30], 0, caps_to_mapq=False) == [40, 30]
+    assert base_quals([9, 10], 60, threshold=10) == [6, 10]
+
+
+def test_each_read_has_its_own_mapping_quality():
+    out = np.zeros(3, np.uint8)
+    hmm_base_quals(slots([1, 0, 2]), np.array([40, 40, 40], np.uint8), np.array([20, 0, 30], np.uint8), 18, True, out)
+    assert out.tolist() == [20, 30, 30]
+
+
+@pytest.mark.parametrize("model", STR_PCR["pcr_tables"])
+def test_pcr_tables(model):
+    assert pcr_gap_open(model).tolist() == STR_PCR["pcr_tables"][model]
+
+
+def test_without_pcr_gaps_cost_the_same_everywhere():
+    assert set(pcr_gap_open("NONE").tolist()) == {45}
+    with pytest.raises(UsageError, match="PCR indel model: found 'SOME', expected one of NONE, HOSTILE, AGGRESSIVE, CONSERVATIVE"):
+        pcr_gap_open("SOME")
+    assert list(PCR_RATES) == ["NONE", "HOSTILE", "AGGRESSIVE", "CONSERVATIVE"]
+
+
+def gap_quals(texts, model="CONSERVATIVE"):
+    offsets = slots([len(text) for text in texts])
+    out = np.zeros(offsets[-1], np.uint8)
+    gap_open_quals(offsets, codes("".join(texts)), pcr_gap_open(model), out)
+    return [out[a:b].tolist() for a, b in pairwise(offsets)]
+
+
+@pytest.mark.parametrize("case", STR_PCR["tandem"], ids=lambda case: case["seq"])
+def test_tandem_repeats(case):
+    bases = codes(case["seq"])
+    assert [repeats_at(bases, 0, len(bases), i) for i in range(len(bases))] == [copies for _, copies in case["per_offset"]]
+    assert gap_quals([case["seq"]]) == [case["conservative_gap_quals"]]
+
+
+def copies_of(text, unit):
+    """(Copies at the end of `text`, copies at its start) of `unit`."""
+    counts = []
+    for piece, take in ((text, str.removesuffix), (text, str.removeprefix)):
+        n = 0
+        while unit and (rest := take(piece, unit)) != piece:
+            piece, n = rest, n + 1
+        counts.append(n)
+    return counts
+
+
+def plain_repeats(text, i):
+    """The definition, with slices of texts."""
+    before, after = text[: i + 1], text[i + 1 :]
+    backward = next(
+        (before[-u:] for u in range(1, MAX_REPEAT_UNIT + 1) if u <= len(before) and copies_of(before, before[-u:])[0] > 1), before[-1]
+    )
+    n = copies_of(before, backward)[0]
+    if after:
+        forward = next(
+            (after[:u] for u in range(1, MAX_REPEAT_UNIT + 1) if u <= len(after) and copies_of(after, after[:u])[1] > 1), after[0]
+        )
+        n = copies_of(after, forward)[1] + (n if forward == backward else copies_of(before, forward)[0])
+    return min(n, MAX_REPEATS)
+
+
+def test_repeats_of_random_reads(seed=5):
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    for _ in range(60):
+        text = "".join("".join(rng.choice(list("ACGTN"), rng.integers(1, 10))) * int(rng.integers(1, 9)) for _ in range(4))
+        bases = codes(text)
+        assert [repeats_at(bases, 0, len(bases), i) for i in range(len(text))] == [plain_repeats(text, i) for i in range(len(text))], text
+
+
+def test_reads_do_not_see_each_other():
+    texts = ["ACACACAC", "A", "", "ACAC", "TTTTTTTTTTTTTTTTTTTTTTTT"]
+    assert gap_quals(texts, "HOSTILE") == [gap_quals([text], "HOSTILE")[0] for text in texts]
+    assert gap_quals(["A"]) == [[45]]
