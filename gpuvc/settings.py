@@ -44,6 +44,11 @@ class Settings:
     phred_scaled_global_read_mismapping_rate: int = 45
     expected_mismatch_rate: float = 0.02  # per base; GATK --expected-mismatch-rate-for-read-disqualification
     dynamic_read_disqualification: bool = False  # GATK --enable-dynamic-read-disqualification-for-genotyping
+    max_mnp_distance: int = 0  # mismatches up to so many bases apart are one MNP, 0: none; GATK --max-mnp-distance
+    # What a region keeps on both sides of its events, bases; GATK --padding-around-snps, -indels, -strs (there, and the repeat's length).
+    snp_padding: int = 20
+    indel_padding: int = 75
+    str_padding: int = 75
 
     def as_dict(self):
         """The record as plain values, for reports and journals."""
