@@ -49,6 +49,16 @@ class Settings:
     snp_padding: int = 20
     indel_padding: int = 75
     str_padding: int = 75
+    heterozygosity_stdev: float = 0.01  # GATK --heterozygosity-stdev
+    # "none": ours. "hc": what HaplotypeCaller does, where that is known to be worse or an accident.
+    concordance: str = "none"
+    active_probability_threshold: float = 0.002  # GATK --active-probability-threshold
+    min_assembly_region_size: int = 50  # bp; GATK --min-assembly-region-size
+    max_assembly_region_size: int = 300  # bp; GATK --max-assembly-region-size
+    assembly_region_padding: int = 100  # bp; GATK --assembly-region-padding
+    max_prob_propagation_distance: int = 50  # bp; GATK --max-prob-propagation-distance
+    soft_clip_low_quality_ends: bool = False  # GATK --soft-clip-low-quality-ends
+    override_fragment_softclip_check: bool = False  # GATK --override-fragment-softclip-check
 
     def as_dict(self):
         """The record as plain values, for reports and journals."""
