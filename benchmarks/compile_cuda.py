@@ -3,8 +3,8 @@
     python -m benchmarks.compile_cuda [--out FILE]
 
 NVVM (NVRTC for CUDA C++) makes PTX and nvJitLink machine code of it, as on a device; `pip install 'gpuvc[dev]'` brings them. It shows
-that the kernels compile and what they take of a multiprocessor, not that they are right or how fast they are. Writes benchmarks/results/cuda_compile.json
-and the table of docs/gpu.md.
+that the kernels compile and what they take of a multiprocessor, not that they are right or how fast they are. Writes
+benchmarks/results/cuda_compile.json and the table of docs/gpu.md.
 """
 
 import argparse
