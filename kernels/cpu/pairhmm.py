@@ -181,8 +181,10 @@ def _fill_rows(reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, s
 @kernel
 def _clear_states(reads, n_lanes, n_rows, read_offsets, top, states, totals):
     """The states before the first column: S is handed down by the rows before a read, everything else is 0."""
-    states[: n_rows * 2 * LANES] = 0
-    totals[:] = 0
+    for i in range(n_rows * 2 * LANES):
+        states[i] = 0
+    for lane in range(LANES):
+        totals[lane] = 0
     for lane in range(n_lanes):
         read = reads[lane % reads.size]
         for i in range(n_rows - (read_offsets[read + 1] - read_offsets[read])):
@@ -221,6 +223,8 @@ def _fill_columns(haplotypes, n_reads, first_column, haplotype_offsets, haplotyp
 @kernel
 def _mark_restarts(shared, first, last, from_column, restarts):
     """Mark the columns, in steps of COLUMNS, at which a haplotype after `first` takes up the states of this one."""
+    for i in range(restarts.size):
+        restarts[i] = 0
     low = shared[first + 1] // COLUMNS if first + 1 < last else 0
     for i in range(first + 1, last):
         low = min(low, shared[i] // COLUMNS)
@@ -230,10 +234,16 @@ def _mark_restarts(shared, first, last, from_column, restarts):
 
 
 @kernel
+def _copy(source, source_at, target, target_at, n_items):
+    for i in range(n_items):
+        target[target_at + i] = source[source_at + i]
+
+
+@kernel
 def forward_sums(
     read_slots, read_order, read_offsets, read_bases, coefficients, start, haplotype_slots, haplotype_offsets, haplotype_bases,
-    haplotype_order, shared, share, start_factor, extend, bits, max_rows, max_columns, n_saved, reals, letters, restarts, saved_columns,
-    sums, sum_offsets,
+    haplotype_order, shared, share, start_factor, extend, bits, lane_rows, states, top, corner, totals, saved, saved_columns, row_letters,
+    column_letters, lengths, restarts, sums, sum_offsets,
 ):  # fmt: skip
     """Write the sum over columns of the last row, for every read and haplotype of each region.
 
@@ -252,17 +262,11 @@ def forward_sums(
         2^START_LOG2, and the probability that a gap goes on.
     bits : I[5]
         LETTER_BITS. I is the integer as wide as T.
-    max_rows, max_columns, n_saved, reals, letters, restarts, saved_columns
+    lane_rows ... restarts
         From `workspace`.
     sums : T[...]; sum_offsets : int64[n_reads]
         Where each read's row of sums begins, one entry a haplotype of its region.
     """
-    one_state = (2 * max_rows + 1) * LANES
-    lane_rows, reals = reals[: 4 * max_rows * LANES], reals[4 * max_rows * LANES :]
-    states, reals = reals[: 2 * max_rows * LANES], reals[2 * max_rows * LANES :]
-    top, corner, totals, saved = reals[:LANES], reals[LANES : 2 * LANES], reals[2 * LANES : 3 * LANES], reals[3 * LANES :]
-    row_letters, letters = letters[: max_rows * LANES], letters[max_rows * LANES :]
-    column_letters, lengths = letters[: max_columns * LANES], letters[max_columns * LANES :]
     for region in range(read_slots.size - 1):
         first_haplotype, end_haplotype = haplotype_slots[region], haplotype_slots[region + 1]
         n_haplotypes = end_haplotype - first_haplotype
@@ -278,8 +282,7 @@ def forward_sums(
                 corner,
             )  # fmt: skip
             shares = share != 0 and together == 1
-            depth = 0
-            state = (2 * n_rows + 1) * LANES
+            depth, n_states = 0, 2 * n_rows * LANES
             for at in range(first_haplotype, end_haplotype, together):
                 haplotypes = haplotype_order[at : min(at + together, end_haplotype)]
                 column = 0
@@ -288,20 +291,19 @@ def forward_sums(
                         depth -= 1
                     column = saved_columns[depth - 1] if depth > 0 else 0
                 if column > 0:
-                    kept = saved[(depth - 1) * one_state : (depth - 1) * one_state + state]
-                    states[: state - LANES] = kept[: state - LANES]
-                    totals[:] = kept[state - LANES :]
+                    place = (depth - 1) * (n_states + LANES)
+                    _copy(saved, place, states, 0, n_states)
+                    _copy(saved, place + n_states, totals, 0, LANES)
                 else:
                     _clear_states(reads, n_lanes, n_rows, read_offsets, top, states, totals)
                 n_columns = _fill_columns(haplotypes, reads.size, column, haplotype_offsets, haplotype_bases, bits, lengths, column_letters)
                 if shares:
-                    restarts[:] = 0
                     _mark_restarts(shared, at, end_haplotype, column, restarts)
                 while column < n_columns:
-                    if shares and restarts[column // COLUMNS] != 0 and depth < n_saved:
-                        kept = saved[depth * one_state : depth * one_state + state]
-                        kept[: state - LANES] = states[: state - LANES]
-                        kept[state - LANES :] = totals
+                    if shares and restarts[column // COLUMNS] != 0 and depth < saved_columns.size:
+                        place = depth * (n_states + LANES)
+                        _copy(states, 0, saved, place, n_states)
+                        _copy(totals, 0, saved, place + n_states, LANES)
                         saved_columns[depth] = column
                         depth += 1
                     sweep(n_rows, lane_rows, row_letters, states, column_letters, column, lengths, extend, top, corner, totals)
@@ -364,15 +366,16 @@ def settle(
 
 
 def workspace(dtype, max_rows, max_columns, max_haplotypes):
-    """Scratch of `forward_sums`, from `max_rows` to `saved_columns`: a few hundred kB for short reads, SAVED_BYTES more at most."""
-    itemsize = np.dtype(dtype).itemsize
+    """Scratch of `forward_sums`, in its order: a few hundred kB for short reads, SAVED_BYTES more at most."""
     max_columns += COLUMNS  # the last step may run over the end
     one_state = (2 * max_rows + 1) * LANES
-    n_saved = min(max_haplotypes, SAVED_STATES, SAVED_BYTES // (one_state * itemsize))
-    reals = _aligned((6 * max_rows + 3) * LANES + n_saved * one_state, dtype)
-    letters = _aligned((max_rows + max_columns + 1) * LANES, _integer_like(dtype))
-    restarts = np.zeros(max_columns // COLUMNS + 1, np.uint8)
-    return max_rows, max_columns, n_saved, reals, letters, restarts, np.zeros(max(n_saved, 1), np.int64)
+    n_saved = min(max_haplotypes, SAVED_STATES, SAVED_BYTES // (one_state * np.dtype(dtype).itemsize))
+    reals = (4 * max_rows * LANES, 2 * max_rows * LANES, LANES, LANES, LANES, n_saved * one_state)
+    letters = (max_rows * LANES, max_columns * LANES, LANES)
+    return (
+        *(_aligned(n_items, dtype) for n_items in reals), np.zeros(n_saved, np.int64),
+        *(_aligned(n_items, _integer_like(dtype)) for n_items in letters), np.zeros(max_columns // COLUMNS + 1, np.uint8),
+    )  # fmt: skip
 
 
 def _integer_like(dtype):
