@@ -148,6 +148,21 @@ def test_find_equal_reads():
     assert twin.tolist() == [0, 0, 2, 3, 4, -1]
 
 
+def test_find_equal_reads_among_many(seed=9):
+    """So many in a table of their own number that they meet in its places."""
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    texts = ["".join(rng.choice(list("ACGT"), 4)) for _ in range(300)]
+    quals = [tuple(rng.choice([20, 30], 4)) for _ in texts]
+    twin, first = np.full(300, 99), {}
+    expected = [first.setdefault(read, i) for i, read in enumerate(zip(texts, quals))]
+    find_equal_reads(
+        np.array([0, 300]), slots([4] * 300), codes("".join(texts)), np.concatenate(quals).astype(np.uint8), np.ones(300, bool), twin
+    )
+    assert 200 < len(first) < 300
+    assert twin.tolist() == expected
+
+
 def limit(matrix, lengths, rate=0.02, is_dynamic=False, most_below_best=-4.5, quality=30):
     log10, kept = np.array(matrix, float).ravel(), np.zeros(len(matrix), bool)
     limit_likelihoods(
