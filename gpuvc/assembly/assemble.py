@@ -8,9 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuvc.assembly.dangling import join_heads, join_tails
+from gpuvc.assembly import smith_waterman
+from gpuvc.assembly.dangling import join_branches
 from gpuvc.assembly.debruijn import (
+    N_KMERS,
     N_REPEATS,
+    READ_SAMPLE,
+    READ_START,
+    STAMP,
     count_kmers,
     count_read_kmers,
     find_runs,
@@ -33,10 +38,11 @@ from gpuvc.assembly.graph import (
     find_ref_sink,
     find_ref_source,
     has_cycle,
+    inner_kernel,
     keep_paths_between,
 )
 from gpuvc.assembly.paths import PATH_BASES, find_best_paths, log10_table, spell_path
-from gpuvc.assembly.pruning import find_chains, prune_by_count, prune_by_odds
+from gpuvc.assembly.pruning import prune
 from gpuvc.assembly.sequence_graph import clean_up, convert
 from gpuvc.kernels.codes import CIGAR_S, CONSUMES_READ
 from gpuvc.kernels.jit import kernel
@@ -59,8 +65,8 @@ FINISHED, WORKSPACE_FULL, OUTPUT_FULL = range(3)
 
 Workspace = namedtuple(
     "Workspace",
-    "text quals kmer_at read_offsets samples ranks runs order keys slots kmers tally vertices edges top_counts sizes work marks chains odds "
-    "priority doomed branch main letters rows back cigar piece_vertices piece_edges piece_sizes spelled paths scores heap found path_letters stamp",
+    "text quals kmer_at reads runs keys slots kmers tally tables sizes top_counts lists chains floats letters rows back cigar spelled "
+    "paths",
 )
 
 
@@ -100,208 +106,141 @@ def make_workspace(n_text, n_reads, n_samples, shortest_kmer, longest_ref, n_pru
 
     What depends on how a graph turns out begins small and is doubled so often.
     """
-    n = 4096 << doublings
+    n = max(4096, max_haplotypes) << doublings
     n_text += 1024 << doublings
     longest_path = 2 * longest_ref + (1024 << doublings)
-    int32 = np.int32
+    rows, back = (
+        smith_waterman.make_workspace(longest_path, longest_path) if doublings else smith_waterman.make_workspace(512, longest_path)
+    )
     return Workspace(
         text=np.empty(n_text, np.uint8),
         quals=np.empty(n_text, np.uint8),
-        kmer_at=np.empty(n_text, int32),
-        read_offsets=np.empty(n_reads + 1, np.int64),
-        samples=np.empty(n_reads + 1, np.int16),
-        ranks=np.empty(n_samples + 1, int32),
-        runs=np.empty((n_text // shortest_kmer + n_reads + 1, 3), int32),
-        order=np.empty(n_text // shortest_kmer + n_reads + 1, int32),
+        kmer_at=np.empty(n_text, np.int64),
+        reads=np.empty((max(n_reads, n_samples) + 1, 3), np.int64),
+        runs=np.empty((n_text // shortest_kmer + 1, 4), np.int64),
         keys=np.zeros(4 * n, np.uint64),
         slots=np.zeros(4 * n, np.int64),
-        kmers=np.empty((2 * n, 4), int32),
-        tally=np.zeros(2, np.int64),
-        vertices=np.empty((n, 8), int32),
-        edges=np.empty((n, 8), int32),
-        top_counts=np.empty((n, n_pruning_samples), int32),
-        sizes=np.zeros(5, np.int64),
-        work=np.empty(n, int32),
-        marks=np.empty(n, int32),
-        chains=np.empty((n, 6), int32),
-        odds=np.empty((n, 2)),
-        priority=np.empty(n),
-        doomed=np.empty(n, int32),
-        branch=np.empty(n, int32),
-        main=np.empty(n, int32),
+        kmers=np.empty((2 * n, 4), np.int64),
+        tally=np.zeros(3, np.int64),
+        tables=np.empty((4, n, 8), np.int64),
+        sizes=np.zeros((2, 5), np.int64),
+        top_counts=np.empty((n, n_pruning_samples), np.int64),
+        lists=np.empty((3, n), np.int64),
+        chains=np.empty((n, 6), np.int64),
+        floats=np.empty((3, n)),
         letters=np.empty((2, longest_path), np.uint8),
-        rows=np.empty((6, longest_path + 1), int32),
-        back=np.empty(1 << 18 << 2 * doublings, np.int16),
+        rows=rows,
+        back=back,
         cigar=np.empty(2 * longest_path + 3, np.uint32),
-        piece_vertices=np.empty((n, 8), int32),
-        piece_edges=np.empty((n, 8), int32),
-        piece_sizes=np.zeros(5, np.int64),
         spelled=np.empty(16 * n, np.uint8),
-        paths=np.empty((4 * n, 3), int32),
-        scores=np.empty(4 * n),
-        heap=np.empty(4 * n, int32),
-        found=np.empty(max_haplotypes, int32),
-        path_letters=np.empty((2, longest_path), np.uint8),
-        stamp=np.zeros(1, np.int64),
+        paths=np.empty((n, 4), np.int64),
     )
 
 
-@kernel
-def load_region(codes, g, region_slots, sample, cigar, cigar_offsets, bases, base_quals, base_offsets, w):
+@inner_kernel
+def load_region(ref, first_row, last_row, sample, cigar, cigar_offsets, bases, base_quals, base_offsets, text, quals, reads):
     """Lay out a region's text: the reference, then the reads without their soft clips → their number."""
-    w.text[: codes.size] = codes
-    end = codes.size
+    text[: ref.size] = ref
+    end = ref.size
     n = 0
-    for row in range(region_slots[g], region_slots[g + 1]):
-        w.read_offsets[n] = end
-        w.samples[n] = sample[row]
+    for row in range(first_row, last_row):
+        reads[n, READ_START] = end
+        reads[n, READ_SAMPLE] = sample[row]
         n += 1
         read = base_offsets[row]
         for c in range(cigar_offsets[row], cigar_offsets[row + 1]):
-            operation = np.int64(cigar[c] & np.uint32(15))
-            length = np.int64(cigar[c] >> np.uint32(4))
+            operation = np.int64(cigar[c]) & 15
+            length = np.int64(cigar[c]) >> 4
             if CONSUMES_READ >> operation & 1 == 0:
                 continue
             if operation != CIGAR_S:
                 for t in range(length):
-                    w.text[end + t] = bases[read + t]
-                    w.quals[end + t] = base_quals[read + t]
+                    text[end + t] = bases[read + t]
+                    quals[end + t] = base_quals[read + t]
                 end += length
             read += length
-    w.read_offsets[n] = end
+    reads[n, READ_START] = end
     return n
 
 
-@kernel
-def enter_kmers(k, ref_length, n_ordered, allow_repeats, w):
+@inner_kernel
+def enter_kmers(k, ref_length, n_turns, allow_repeats, runs, reads, text, all_keys, all_slots, kmers, kmer_at, tally):
     """Fill the table of k-mers, as large as it takes to be at most half full → ASSEMBLED, REFERENCE_REPEATS or NOT_TRIED."""
     n_slots = 2048
-    while n_slots <= w.slots.size:
-        keys, slots = w.keys[:n_slots], w.slots[:n_slots]
-        w.stamp[0] += 1
-        w.tally[:] = 0
-        stamp = w.stamp[0]
-        if count_kmers(np.int64(0), np.int64(0), ref_length, k, w.text, keys, slots, stamp, w.kmers, w.kmer_at, w.tally):
-            if w.tally[N_REPEATS] > 0 and not allow_repeats:
+    while n_slots <= all_slots.size:
+        keys, slots = all_keys[:n_slots], all_slots[:n_slots]
+        tally[N_KMERS] = tally[N_REPEATS] = 0
+        tally[STAMP] += 1
+        if count_kmers(0, 0, ref_length, k, text, keys, slots, kmers, kmer_at, tally):
+            if tally[N_REPEATS] > 0 and not allow_repeats:
                 return REFERENCE_REPEATS
-            if count_read_kmers(w.runs, w.order, n_ordered, k, w.read_offsets, w.text, keys, slots, stamp, w.kmers, w.kmer_at, w.tally):
+            if count_read_kmers(runs, n_turns, k, reads, text, keys, slots, kmers, kmer_at, tally):
                 return ASSEMBLED
         n_slots *= 2
-    w.sizes[OVERFLOW] = 1
     return NOT_TRIED
 
 
-@kernel
-def prune(options, w):
-    """Remove the chains that too few reads support."""
-    n_chains = find_chains(w.vertices, w.edges, w.sizes, w.work, w.marks, w.chains)
-    if options[ADAPTIVE_PRUNING]:
-        prune_by_odds(w.text, w.vertices, w.edges, w.sizes, w.chains, n_chains, w.odds, w.priority, w.work, w.marks, w.doomed)
-    else:
-        prune_by_count(w.vertices, w.edges, w.sizes, w.chains, n_chains, options[MIN_PRUNING], w.doomed)
-
-
-@kernel
-def join_branches(k, options, w):
-    """Join what begins or ends off the reference to the path beside it."""
-    least = np.int64(0) if options[ADAPTIVE_PRUNING] else options[MIN_PRUNING]
-    length, past_forks, matching = options[MIN_BRANCH_LENGTH], options[PAST_FORKS], options[MATCHING_BASES]
-    branch_letters, main_letters = w.letters[0], w.letters[1]
-    join_tails(
-        k,
-        least,
-        length,
-        past_forks,
-        matching,
-        w.text,
-        w.vertices,
-        w.edges,
-        w.sizes,
-        w.branch,
-        w.main,
-        branch_letters,
-        main_letters,
-        w.rows,
-        w.back,
-        w.cigar,
-    )
-    join_heads(
-        k,
-        least,
-        length,
-        past_forks,
-        matching,
-        w.text,
-        w.vertices,
-        w.edges,
-        w.sizes,
-        w.branch,
-        w.main,
-        branch_letters,
-        main_letters,
-        w.rows,
-        w.back,
-        w.cigar,
-    )
-
-
-@kernel
+@inner_kernel
 def build_graph(k, ref_length, n_runs, options, allow_repeats, allow_simple, w):
     """The k-mer graph of the region in the workspace, pruned and joined → what became of it (ASSEMBLED: it stands)."""
     if ref_length < k:
         return REFERENCE_TOO_SHORT
-    n_ordered = order_runs(w.runs, n_runs, k, w.samples, w.ranks, w.order)
-    outcome = enter_kmers(k, ref_length, n_ordered, allow_repeats, w)
+    text, kmers, tally, vertices, edges, sizes = w.text, w.kmers, w.tally, w.tables[0], w.tables[1], w.sizes[0]
+    n_turns = order_runs(w.runs, n_runs, k, w.reads)
+    outcome = enter_kmers(k, ref_length, n_turns, allow_repeats, w.runs, w.reads, text, w.keys, w.slots, kmers, w.kmer_at, tally)
     if outcome != ASSEMBLED:
         return outcome
-    thread_reference(ref_length, k, w.kmers, w.kmer_at, w.vertices, w.edges, w.sizes, w.top_counts)
-    if w.sizes[OVERFLOW]:
+    thread_reference(ref_length, k, kmers, w.kmer_at, vertices, edges, sizes, w.top_counts)
+    if sizes[OVERFLOW]:
         return NOT_TRIED
-    thread_reads(w.runs, w.order, n_ordered, w.samples, k, w.text, w.kmers, w.kmer_at, w.vertices, w.edges, w.sizes, w.top_counts)
-    if w.sizes[OVERFLOW]:
+    thread_reads(w.runs, n_turns, w.reads, k, text, kmers, w.kmer_at, vertices, edges, sizes, w.top_counts)
+    if sizes[OVERFLOW]:
         return NOT_TRIED
-    if not options[LEGACY_CYCLES]:
-        prune(options, w)
-    if has_cycle(w.vertices, w.edges, w.sizes, w.work, w.marks):
-        return CYCLE
-    if not allow_simple and is_too_simple(w.kmers, w.tally, w.vertices):
-        return TOO_SIMPLE
-    if options[LEGACY_CYCLES]:
-        prune(options, w)
-    join_branches(k, options, w)
-    if w.sizes[OVERFLOW]:
+    adaptive = options[ADAPTIVE_PRUNING] != 0
+    for step in range(2):
+        if step == options[LEGACY_CYCLES]:
+            prune(text, vertices, edges, sizes, w.chains, w.floats, w.lists, options[MIN_PRUNING], adaptive)
+        else:
+            if has_cycle(vertices, edges, sizes, w.lists[0], w.lists[1]):
+                return CYCLE
+            if not allow_simple and is_too_simple(kmers, tally, vertices):
+                return TOO_SIMPLE
+    join_branches(
+        k, 0 if adaptive else options[MIN_PRUNING], options[MIN_BRANCH_LENGTH], options[PAST_FORKS] != 0, options[MATCHING_BASES],
+        text, vertices, edges, sizes, w.lists, w.letters, w.rows, w.back, w.cigar,
+    )  # fmt: skip
+    if sizes[OVERFLOW]:
         return NOT_TRIED
-    if options[PAST_FORKS] and has_cycle(w.vertices, w.edges, w.sizes, w.work, w.marks):
+    if options[PAST_FORKS] and has_cycle(vertices, edges, sizes, w.lists[0], w.lists[1]):
         return CYCLE
     return ASSEMBLED
 
 
-@kernel
-def find_paths(k, options, table, w):
-    """Best paths of the graph in the workspace → (what became of it, their number); the paths' rows stand in `found`."""
-    source, sink = find_ref_source(w.vertices, w.edges, w.sizes), find_ref_sink(w.vertices, w.edges, w.sizes)
+@inner_kernel
+def find_paths(k, max_haplotypes, table, w):
+    """Best paths of the graph in the workspace → (what became of it, their number); their rows of `paths` stand in `lists`."""
+    vertices, edges, sizes = w.tables[0], w.tables[1], w.sizes[0]
+    source, sink = find_ref_source(vertices, edges, sizes), find_ref_sink(vertices, edges, sizes)
     if source < 0 or sink < 0:
         return REFERENCE_LOST, 0
-    keep_paths_between(w.vertices, w.edges, w.sizes, source, sink, w.work, w.marks)
-    w.piece_sizes[OVERFLOW] = 0
-    convert(k, w.text, w.vertices, w.edges, w.sizes, w.piece_vertices, w.piece_edges, w.piece_sizes, w.spelled, w.marks)
-    if w.piece_sizes[OVERFLOW]:
+    work, marks, found = w.lists[0], w.lists[1], w.lists[2]
+    keep_paths_between(vertices, edges, sizes, source, sink, work, marks)
+    pieces, joints, n_pieces = w.tables[2], w.tables[3], w.sizes[1]
+    convert(k, w.text, vertices, edges, sizes, pieces, joints, n_pieces, w.spelled, marks)
+    if n_pieces[OVERFLOW]:
         return NOT_TRIED, 0
-    source, sink = clean_up(w.piece_vertices, w.piece_edges, w.piece_sizes, w.spelled, w.work, w.marks)
-    if w.piece_sizes[OVERFLOW]:
+    source, sink = clean_up(pieces, joints, n_pieces, w.spelled, work, marks)
+    if n_pieces[OVERFLOW]:
         return NOT_TRIED, 0
     if source < 0 or sink < 0:
         return REFERENCE_LOST, 0
     n = find_best_paths(
-        source, sink, options[MAX_HAPLOTYPES], w.piece_vertices, w.piece_edges, w.piece_sizes, w.spelled, table, w.work, w.marks,
-        w.paths, w.scores, w.heap, w.path_letters, w.found,
-    )  # fmt: skip
-    if w.piece_sizes[OVERFLOW]:
-        return NOT_TRIED, 0
-    return ASSEMBLED, n
+        source, sink, max_haplotypes, pieces, joints, n_pieces, w.spelled, table, work, marks, w.paths, w.floats[0], w.letters, found
+    )
+    return NOT_TRIED if n_pieces[OVERFLOW] else ASSEMBLED, n
 
 
-@kernel
+@inner_kernel
 def hash_bases(bases):
     """64-bit hash of a sequence of codes."""
     key = np.uint64(bases.size)
@@ -311,7 +250,7 @@ def hash_bases(bases):
     return key
 
 
-@kernel
+@inner_kernel
 def put_haplotype(bases, score, is_ref, k, first_of_region, n, out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash):
     """Append a haplotype that the region does not have yet → the new number of haplotypes. The caller has asked for room."""
     key = hash_bases(bases)
@@ -333,7 +272,7 @@ def put_haplotype(bases, score, is_ref, k, first_of_region, n, out_bases, out_of
     return n + 1
 
 
-@kernel
+@inner_kernel
 def is_bare(vertices, edges, sizes):
     """Whether only the reference's own path is left, forks and joints without vertices of their own included."""
     n_edges = 0
@@ -348,30 +287,21 @@ def is_bare(vertices, edges, sizes):
     return n == sizes[N_LIVE] and n == n_edges + 1
 
 
-@kernel
-def assemble_kmer(k, ref_length, text_end, n_runs, options, allow_repeats, allow_simple, table, w):
-    """One graph and its best paths → (what became of it, number of paths); NOT_TRIED if the workspace is too small."""
-    w.sizes[OVERFLOW] = 0
-    w.sizes[N_BASES] = text_end
-    outcome = build_graph(k, ref_length, n_runs, options, allow_repeats, allow_simple, w)
-    if outcome != ASSEMBLED or is_bare(w.vertices, w.edges, w.sizes):
-        return outcome, 0
-    return find_paths(k, options, table, w)
-
-
-@kernel
-def put_haplotypes(n_paths, k, first_of_region, n, w, out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash):
+@inner_kernel
+def put_haplotypes(
+    n_paths, found, k, first_of_region, n, paths, scores, pieces, spelled, letters,
+    out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash,
+):  # fmt: skip
     """Append the paths found → the new number of haplotypes, -1 if the output has no room for them."""
-    n_bases = np.int64(0)
+    n_bases = 0
     for i in range(n_paths):
-        n_bases += w.paths[w.found[i], PATH_BASES]
+        n_bases += paths[found[i], PATH_BASES]
     if n + n_paths > out_score.size or out_offsets[n] + n_bases > out_bases.size:
         return -1
     for i in range(n_paths):
-        letters = w.path_letters[0]
-        length = spell_path(w.found[i], w.paths, w.piece_vertices, w.spelled, letters)
+        length = spell_path(found[i], paths, pieces, spelled, letters)
         n = put_haplotype(
-            letters[:length], w.scores[w.found[i]], False, k, first_of_region, n,
+            letters[:length], scores[found[i]], False, k, first_of_region, n,
             out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash,
         )  # fmt: skip
     return n
@@ -386,8 +316,21 @@ def assemble_regions(
     for g in range(first_region, padded_start.size):
         start, end = padded_start[g] - codes_start, padded_end[g] - codes_start
         ref = codes[start:end]
-        n_reads = load_region(ref, g, region_slots, sample, cigar, cigar_offsets, bases, base_quals, base_offsets, w)
-        n_runs = find_runs(w.text, w.quals, w.read_offsets, 0, n_reads, options[MIN_BASE_QUALITY], kmer_sizes.min(), w.runs)
+        n_reads = load_region(
+            ref,
+            region_slots[g],
+            region_slots[g + 1],
+            sample,
+            cigar,
+            cigar_offsets,
+            bases,
+            base_quals,
+            base_offsets,
+            w.text,
+            w.quals,
+            w.reads,
+        )
+        n_runs = find_runs(w.text, w.quals, w.reads, n_reads, options[MIN_BASE_QUALITY], kmer_sizes.min(), w.runs)
         first = out_slots[g]
         if first == out_score.size or out_offsets[first] + ref.size > out_bases.size:
             return g, OUTPUT_FULL
@@ -402,10 +345,18 @@ def assemble_regions(
                 continue
             k = kmer_sizes[attempt] if is_given else kmer_sizes.max() + KMER_STEP * (attempt - kmer_sizes.size + 1)
             allow_repeats = options[ALLOW_REPEATS] != 0 if is_given else is_last
-            outcome, n_paths = assemble_kmer(k, ref.size, w.read_offsets[n_reads], n_runs, options, allow_repeats, is_last, table, w)
+            w.sizes[:, OVERFLOW] = 0
+            w.sizes[0, N_BASES] = w.reads[n_reads, READ_START]
+            outcome = build_graph(k, ref.size, n_runs, options, allow_repeats, is_last, w)
+            n_paths = 0
+            if outcome == ASSEMBLED and not is_bare(w.tables[0], w.tables[1], w.sizes[0]):
+                outcome, n_paths = find_paths(k, options[MAX_HAPLOTYPES], table, w)
             if outcome == NOT_TRIED:
                 return g, WORKSPACE_FULL
-            n = put_haplotypes(n_paths, k, first, n, w, out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash)
+            n = put_haplotypes(
+                n_paths, w.lists[2], k, first, n, w.paths, w.floats[0], w.tables[2], w.spelled, w.letters[0],
+                out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash,
+            )  # fmt: skip
             if n < 0:
                 return g, OUTPUT_FULL
             tried[g, attempt] = k

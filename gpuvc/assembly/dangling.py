@@ -25,6 +25,7 @@ from gpuvc.assembly.graph import (
     append_edge,
     has_ref_in,
     has_room,
+    inner_kernel,
     is_on_reference,
     is_ref_sink,
     is_ref_source,
@@ -32,13 +33,12 @@ from gpuvc.assembly.graph import (
 )
 from gpuvc.assembly.smith_waterman import DANGLING_WEIGHTS, LEADING_INDEL, MAX_LENGTH, align
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CIGAR_M
-from gpuvc.kernels.jit import kernel
 
 MAX_OPERATIONS = 3
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = DANGLING_WEIGHTS
 
 
-@kernel
+@inner_kernel
 def heaviest_in(vertices, edges, v):
     """The edge into `v` with the largest count, the oldest of equal ones; -1 if there is none."""
     best = e = vertices[v, FIRST_IN]
@@ -49,7 +49,7 @@ def heaviest_in(vertices, edges, v):
     return best
 
 
-@kernel
+@inner_kernel
 def heaviest_out(vertices, edges, v):
     """The edge out of `v` with the largest count, the oldest of equal ones; -1 if there is none."""
     best = e = vertices[v, FIRST_OUT]
@@ -60,9 +60,9 @@ def heaviest_out(vertices, edges, v):
     return best
 
 
-@kernel
+@inner_kernel
 def path_of_tail(v, min_pruning, past_forks, vertices, edges, sizes, path):
-    """Vertices from a tail's end up to where it leaves another path → their number, 0 if it leaves none. path : int32, written."""
+    """Vertices from a tail's end up to where it leaves another path → their number, 0 if it leaves none. path : int64, written."""
     n = 0
     for _ in range(sizes[N_VERTICES]):
         if past_forks:
@@ -84,9 +84,9 @@ def path_of_tail(v, min_pruning, past_forks, vertices, edges, sizes, path):
     return 0  # it runs in a circle
 
 
-@kernel
+@inner_kernel
 def path_of_head(v, min_pruning, past_forks, vertices, edges, sizes, path):
-    """Vertices from a head's start down to the reference → their number, 0 if it never meets it. path : int32, written."""
+    """Vertices from a head's start down to the reference → their number, 0 if it never meets it. path : int64, written."""
     n = 0
     for _ in range(sizes[N_VERTICES]):
         if is_on_reference(vertices, edges, sizes, v):
@@ -104,7 +104,7 @@ def path_of_head(v, min_pruning, past_forks, vertices, edges, sizes, path):
     return 0
 
 
-@kernel
+@inner_kernel
 def main_path_down(v, branch, vertices, edges, sizes, path):
     """The path beside a tail: the reference where it goes on, else the only way other than edge `branch` → its number of vertices."""
     n = 0
@@ -129,7 +129,7 @@ def main_path_down(v, branch, vertices, edges, sizes, path):
     return 0  # it runs in a circle
 
 
-@kernel
+@inner_kernel
 def main_path_up(v, vertices, edges, sizes, path):
     """The reference above a head's joint: each time the oldest edge whose source is on it → its number of vertices."""
     n = 0
@@ -145,7 +145,7 @@ def main_path_up(v, vertices, edges, sizes, path):
     return 0
 
 
-@kernel
+@inner_kernel
 def spell_path(path, n, whole_sources, text, vertices, sizes, k, letters):
     """Last base of each vertex; with `whole_sources` a vertex without in-edges gives its whole k-mer, reversed → number of bases."""
     length = 0
@@ -164,14 +164,14 @@ def spell_path(path, n, whole_sources, text, vertices, sizes, k, letters):
     return length
 
 
-@kernel
+@inner_kernel
 def turn_round(path, n):
     """Reverse the first n entries."""
     for i in range(n // 2):
         path[i], path[n - 1 - i] = path[n - 1 - i], path[i]
 
 
-@kernel
+@inner_kernel
 def align_branch(main, branch, sizes, rows, back, cigar):
     """CIGAR of a branch against the path beside it without a trailing deletion → number of operations, 0 if it cannot be had."""
     n, m = main.size, branch.size
@@ -194,7 +194,7 @@ def align_branch(main, branch, sizes, rows, back, cigar):
     return n_operations
 
 
-@kernel
+@inner_kernel
 def cigar_lengths(cigar, n_operations):
     """Bases of (reference, read) that the operations take."""
     n_ref = 0
@@ -209,26 +209,12 @@ def cigar_lengths(cigar, n_operations):
     return n_ref, n_read
 
 
-@kernel
+@inner_kernel
 def join_tails(
-    k,
-    min_pruning,
-    min_branch_length,
-    past_forks,
-    matching_bases,
-    text,
-    vertices,
-    edges,
-    sizes,
-    branch,
-    main,
-    branch_letters,
-    main_letters,
-    rows,
-    back,
-    cigar,
-):
-    """Join every tail that aligns well enough. branch, main : int32[>= vertices]; *_letters : uint8; all overwritten."""
+    k, min_pruning, min_branch_length, past_forks, matching_bases, text, vertices, edges, sizes, lists, letters, rows, back, cigar
+):  # fmt: skip
+    """Join every tail that aligns well enough. lists : int64[2, >= vertices], letters : uint8[2, n]; overwritten."""
+    branch, main, branch_letters, main_letters = lists[0], lists[1], letters[0], letters[1]
     n_vertices = sizes[N_VERTICES]
     for end in range(n_vertices):
         if vertices[end, LENGTH] == REMOVED or vertices[end, OUT_DEGREE] != 0 or is_ref_sink(vertices, edges, sizes, end):
@@ -265,26 +251,12 @@ def join_tails(
         add_edge(vertices, edges, sizes, branch[max(n_read - suffix - 1, 0)], main[target], 0, 1)
 
 
-@kernel
+@inner_kernel
 def join_heads(
-    k,
-    min_pruning,
-    min_branch_length,
-    past_forks,
-    matching_bases,
-    text,
-    vertices,
-    edges,
-    sizes,
-    branch,
-    main,
-    branch_letters,
-    main_letters,
-    rows,
-    back,
-    cigar,
-):
+    k, min_pruning, min_branch_length, past_forks, matching_bases, text, vertices, edges, sizes, lists, letters, rows, back, cigar
+):  # fmt: skip
     """Join every head that aligns well enough; arrays as in `join_tails`. A lengthened branch writes new k-mers behind the text."""
+    branch, main, branch_letters, main_letters = lists[0], lists[1], letters[0], letters[1]
     n_vertices = sizes[N_VERTICES]
     for start in range(n_vertices):
         if vertices[start, LENGTH] == REMOVED or vertices[start, IN_DEGREE] != 0 or is_ref_source(vertices, edges, sizes, start):
@@ -326,7 +298,7 @@ def join_heads(
         add_edge(vertices, edges, sizes, main[i + 1], branch[j], 0, 1)
 
 
-@kernel
+@inner_kernel
 def last_tolerated_mismatch(main, branch, length, k):
     """Index of the last mismatch in the first `length` letters; -1 if there is none, or more than one and than one in k."""
     n_mismatches = 0
@@ -340,7 +312,7 @@ def last_tolerated_mismatch(main, branch, length, k):
     return last
 
 
-@kernel
+@inner_kernel
 def matches_at_end(main, branch, n_main, n_branch, last_operation):
     """Equal letters from the ends backwards, at most over the last operation, which has to be a match."""
     matches = 0
@@ -351,7 +323,7 @@ def matches_at_end(main, branch, n_main, n_branch, last_operation):
     return matches
 
 
-@kernel
+@inner_kernel
 def lengthen_branch(beside, branch, n, m, k, text, vertices, edges, sizes):
     """Put the first m bases of vertex `beside` before the head's k-mer: m vertices replace the head → the branch's new length."""
     if not has_room(vertices, edges, sizes, m, m):
@@ -380,3 +352,17 @@ def lengthen_branch(beside, branch, n, m, k, text, vertices, edges, sizes):
         n += 1
         below = v
     return n
+
+
+@inner_kernel
+def join_branches(
+    k, min_pruning, min_branch_length, past_forks, matching_bases, text, vertices, edges, sizes, lists, letters, rows, back, cigar
+):
+    """All tails, then the heads there are by then."""
+    join_tails(
+        k, min_pruning, min_branch_length, past_forks, matching_bases, text, vertices, edges, sizes, lists, letters, rows, back, cigar
+    )
+    if sizes[OVERFLOW] == 0:
+        join_heads(
+            k, min_pruning, min_branch_length, past_forks, matching_bases, text, vertices, edges, sizes, lists, letters, rows, back, cigar
+        )

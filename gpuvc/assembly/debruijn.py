@@ -27,29 +27,32 @@ from gpuvc.assembly.graph import (
     append_edge,
     clear_graph,
     has_room,
+    inner_kernel,
 )
 from gpuvc.kernels.codes import N
-from gpuvc.kernels.jit import kernel
 
-# Columns of `kmers`, int32[n, 4]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
+# Columns of `kmers`, int64[n, 4]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
 # had it, whether some sequence has it twice.
 KMER_PLACE, KMER_VERTEX, KMER_SEQUENCE, KMER_REPEATS = range(4)
-# Columns of `runs`, int32[n, 3]: row of the region's reads, first and one past last place of usable bases.
-RUN_READ, RUN_START, RUN_STOP = range(3)
-# Entries of `tally`, int64[2]: distinct k-mers, those that some sequence has twice.
-N_KMERS, N_REPEATS = range(2)
+# Columns of `runs`, int64[n, 4]: row of `reads`, first and one past last place of usable bases; in row i of the last, the run whose turn
+# is the i-th.
+RUN_READ, RUN_START, RUN_STOP, RUN_TURN = range(4)
+# Columns of `reads`, int64[n, 3]: place of the first base (the next row's ends it), sample; by sample, its turn.
+READ_START, READ_SAMPLE, SAMPLE_TURN = range(3)
+# Entries of `tally`, int64[3]: distinct k-mers, those that some sequence has twice, the number that marks slots in use.
+N_KMERS, N_REPEATS, STAMP = range(3)
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 EXACT_K = 27  # 5 ** 27 < 2 ** 64: up to here equal keys mean equal k-mers
 
 
-@kernel
-def find_runs(text, quals, read_offsets, first_read, n_reads, min_base_quality, min_length, runs):
+@inner_kernel
+def find_runs(text, quals, reads, n_reads, min_base_quality, min_length, runs):
     """Runs of bases of at least the quality, none of them N, of at least `min_length`, by read → their number."""
     n_runs = 0
-    for r in range(first_read, n_reads):
-        start = read_offsets[r]
-        stop = read_offsets[r + 1]
+    for r in range(n_reads):
+        start = reads[r, READ_START]
+        stop = reads[r + 1, READ_START]
         for p in range(start, stop + 1):
             if p == stop or quals[p] < min_base_quality or text[p] >= N:
                 if p - start >= min_length:
@@ -61,36 +64,38 @@ def find_runs(text, quals, read_offsets, first_read, n_reads, min_base_quality, 
     return n_runs
 
 
-@kernel
-def order_runs(runs, n_runs, k, samples, ranks, order):
-    """Runs of at least k bases, by samples in the order of their first such run → their number.
-
-    ranks : int32[>= n_samples + 1], order : int32[>= n_runs]; overwritten, `order` with rows of `runs`.
-    """
-    ranks[:] = -1
-    n_samples = 0
-    n_ordered = 0
+@inner_kernel
+def order_runs(runs, n_runs, k, reads):
+    """Give turns to the runs of at least k bases, by samples in the order of their first such run → their number."""
     for i in range(n_runs):
+        reads[reads[runs[i, RUN_READ], READ_SAMPLE], SAMPLE_TURN] = -1
+    n_samples = 0
+    n_turns = 0
+    for i in range(n_runs):
+        sample = reads[runs[i, RUN_READ], READ_SAMPLE]
         if runs[i, RUN_STOP] - runs[i, RUN_START] < k:
             continue
-        if ranks[samples[runs[i, RUN_READ]]] < 0:
-            ranks[samples[runs[i, RUN_READ]]] = n_samples
+        if reads[sample, SAMPLE_TURN] < 0:
+            reads[sample, SAMPLE_TURN] = n_samples
             n_samples += 1
-        order[n_ordered] = i
-        n_ordered += 1
-    if n_samples > 1:
-        n_ordered = 0
-        for rank in range(n_samples):
-            for i in range(n_runs):
-                if runs[i, RUN_STOP] - runs[i, RUN_START] >= k and ranks[samples[runs[i, RUN_READ]]] == rank:
-                    order[n_ordered] = i
-                    n_ordered += 1
-    return n_ordered
+        runs[n_turns, RUN_TURN] = i
+        n_turns += 1
+    if n_samples < 2:
+        return n_turns
+    n_turns = 0
+    for turn in range(n_samples):
+        for i in range(n_runs):
+            sample = reads[runs[i, RUN_READ], READ_SAMPLE]
+            if runs[i, RUN_STOP] - runs[i, RUN_START] >= k and reads[sample, SAMPLE_TURN] == turn:
+                runs[n_turns, RUN_TURN] = i
+                n_turns += 1
+    return n_turns
 
 
-@kernel
-def enter_kmer(key, place, k, text, keys, slots, stamp, kmers, tally):
-    """Row of a k-mer in `kmers`, a new one if it was not there. A slot whose upper half is not `stamp` is free."""
+@inner_kernel
+def enter_kmer(key, place, k, text, keys, slots, kmers, tally):
+    """Row of a k-mer in `kmers`, a new one if it was not there. A slot whose upper half is not the stamp is free."""
+    stamp = tally[STAMP]
     mask = slots.size - 1
     slot = np.int64((key * MIX) >> np.uint64(40)) & mask
     while slots[slot] >> 32 == stamp:
@@ -116,11 +121,11 @@ def enter_kmer(key, place, k, text, keys, slots, stamp, kmers, tally):
     return row
 
 
-@kernel
-def count_kmers(sequence, start, stop, k, text, keys, slots, stamp, kmers, kmer_at, tally):
+@inner_kernel
+def count_kmers(sequence, start, stop, k, text, keys, slots, kmers, kmer_at, tally):
     """Enter the k-mers of one sequence, text[start:stop]; those it has twice are marked → False if the table is too small.
 
-    kmer_at : int32, gets the row of each place's k-mer.
+    kmer_at : int64, gets the row of each place's k-mer.
     """
     if 2 * (tally[N_KMERS] + stop - start) > slots.size or tally[N_KMERS] + stop - start > kmers.shape[0]:
         return False
@@ -136,7 +141,7 @@ def count_kmers(sequence, start, stop, k, text, keys, slots, stamp, kmers, kmer_
             continue
         if place > start:
             key -= top * np.uint64(text[place - 1])
-        row = enter_kmer(key, place, k, text, keys, slots, stamp, kmers, tally)
+        row = enter_kmer(key, place, k, text, keys, slots, kmers, tally)
         kmer_at[place] = row
         if kmers[row, KMER_SEQUENCE] == sequence and kmers[row, KMER_REPEATS] == 0:
             kmers[row, KMER_REPEATS] = 1
@@ -145,22 +150,23 @@ def count_kmers(sequence, start, stop, k, text, keys, slots, stamp, kmers, kmer_
     return True
 
 
-@kernel
-def count_read_kmers(runs, order, n_ordered, k, read_offsets, text, keys, slots, stamp, kmers, kmer_at, tally):
+@inner_kernel
+def count_read_kmers(runs, n_turns, k, reads, text, keys, slots, kmers, kmer_at, tally):
     """Enter the k-mers of every read, from its first base (not that of the run) to the end of its last run → False as `count_kmers`.
 
     The runs of a read share its number: what repeats up to the end of an earlier run repeats up to the end of the last.
     """
-    for i in range(n_ordered):
-        read = runs[order[i], RUN_READ]
-        if i + 1 == n_ordered or runs[order[i + 1], RUN_READ] != read:
-            start, stop = read_offsets[read], np.int64(runs[order[i], RUN_STOP])
-            if not count_kmers(np.int64(read) + 1, start, stop, k, text, keys, slots, stamp, kmers, kmer_at, tally):
+    for i in range(n_turns):
+        run = runs[i, RUN_TURN]
+        read = runs[run, RUN_READ]
+        if i + 1 == n_turns or runs[runs[i + 1, RUN_TURN], RUN_READ] != read:
+            start, stop = reads[read, READ_START], runs[run, RUN_STOP]
+            if not count_kmers(read + 1, start, stop, k, text, keys, slots, kmers, kmer_at, tally):
                 return False
     return True
 
 
-@kernel
+@inner_kernel
 def vertex_of_kmer(place, k, kmers, kmer_at, vertices, sizes):
     """A new vertex; the first one made for a k-mer that no sequence has twice is the one that others merge into."""
     v = add_vertex(vertices, sizes, place, k)
@@ -170,7 +176,7 @@ def vertex_of_kmer(place, k, kmers, kmer_at, vertices, sizes):
     return v
 
 
-@kernel
+@inner_kernel
 def thread_reference(length, k, kmers, kmer_at, vertices, edges, sizes, top_counts):
     """The reference's own path: vertex v is its k-mer at offset v, edge v leaves it."""
     clear_graph(sizes)
@@ -184,7 +190,7 @@ def thread_reference(length, k, kmers, kmer_at, vertices, edges, sizes, top_coun
     end_sample(edges, sizes, top_counts)
 
 
-@kernel
+@inner_kernel
 def note_new_edge(e, top_counts):
     """An edge begins its list of counts with the one it was made with."""
     top_counts[e, 0] = 1
@@ -192,7 +198,7 @@ def note_new_edge(e, top_counts):
         top_counts[e, t] = -1
 
 
-@kernel
+@inner_kernel
 def end_sample(edges, sizes, top_counts):
     """Put the counts of the sample under way among the largest of each edge; the smallest that stays is what pruning looks at."""
     n = top_counts.shape[1]
@@ -205,35 +211,36 @@ def end_sample(edges, sizes, top_counts):
                 lowest = t
         if count > top_counts[e, lowest]:
             top_counts[e, lowest] = count
-        smallest = np.int32(2**31 - 1)
+        smallest = 2**62
         for t in range(n):
             if 0 <= top_counts[e, t] < smallest:
                 smallest = top_counts[e, t]
         edges[e, PRUNING_COUNT] = smallest
 
 
-@kernel
-def thread_reads(runs, order, n_ordered, samples, k, text, kmers, kmer_at, vertices, edges, sizes, top_counts):
+@inner_kernel
+def thread_reads(runs, n_turns, reads, k, text, kmers, kmer_at, vertices, edges, sizes, top_counts):
     """Walk all runs through the graph, sample after sample."""
-    for i in range(n_ordered):
-        run = order[i]
+    for i in range(n_turns):
+        run = runs[i, RUN_TURN]
         start, stop = runs[run, RUN_START], runs[run, RUN_STOP]
         if not has_room(vertices, edges, sizes, stop - start, stop - start):
             return
         thread_run(start, stop, k, text, kmers, kmer_at, vertices, edges, sizes, top_counts)
-        if i + 1 == n_ordered or samples[runs[order[i + 1], RUN_READ]] != samples[runs[run, RUN_READ]]:
+        sample = reads[runs[run, RUN_READ], READ_SAMPLE]
+        if i + 1 == n_turns or reads[runs[runs[i + 1, RUN_TURN], RUN_READ], READ_SAMPLE] != sample:
             end_sample(edges, sizes, top_counts)
 
 
-@kernel
+@inner_kernel
 def thread_run(start, stop, k, text, kmers, kmer_at, vertices, edges, sizes, top_counts):
     """Walk one run of usable bases through the graph, adding what it lacks."""
-    p = np.int64(start)
+    p = start
     while p < stop - k and kmers[kmer_at[p], KMER_REPEATS] != 0:
         p += 1
     if p >= stop - k:
         return
-    v = np.int64(kmers[kmer_at[p], KMER_VERTEX])
+    v = kmers[kmer_at[p], KMER_VERTEX]
     if v < 0:
         v = vertex_of_kmer(p, k, kmers, kmer_at, vertices, sizes)
     credit_backwards(v, p, k, text, vertices, edges)
@@ -246,17 +253,17 @@ def thread_run(start, stop, k, text, kmers, kmer_at, vertices, edges, sizes, top
         if e >= 0:
             edges[e, COUNT] += 1
             edges[e, SAMPLE_COUNT] += 1
-            v = np.int64(edges[e, TARGET])
+            v = edges[e, TARGET]
             continue
         row = kmer_at[q - k + 1]
-        target = np.int64(kmers[row, KMER_VERTEX])
+        target = kmers[row, KMER_VERTEX]
         if target < 0 or row == ref_source_kmer:
             target = vertex_of_kmer(q - k + 1, k, kmers, kmer_at, vertices, sizes)
         note_new_edge(append_edge(vertices, edges, sizes, v, target, 0, 1), top_counts)
         v = target
 
 
-@kernel
+@inner_kernel
 def credit_backwards(v, place, k, text, vertices, edges):
     """A run that starts inside known sequence supports what lies before it: as far as there is one way back that spells its k-mer."""
     for t in range(k - 2, -1, -1):
@@ -270,7 +277,7 @@ def credit_backwards(v, place, k, text, vertices, edges):
         edges[e, SAMPLE_COUNT] += 1
 
 
-@kernel
+@inner_kernel
 def is_too_simple(kmers, tally, vertices):
     """Whether k-mers that repeat are more than a quarter of those that are unique and still have their vertex."""
     n_unique = 0

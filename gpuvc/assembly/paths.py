@@ -15,17 +15,17 @@ from gpuvc.assembly.graph import (
     PLACE,
     TARGET,
     has_cycle,
+    inner_kernel,
     keep_paths_between,
     remove_edge,
 )
 from gpuvc.assembly.pruning import BYTE_RANK
-from gpuvc.kernels.jit import kernel
 
 LOG10_TABLE_SIZE = 20_001
 _FRACTION_BITS = 200
 
-# Columns of `paths`, int32[n, 3]: the last vertex, the path it extends (-1: none), bases so far.
-PATH_VERTEX, PATH_PARENT, PATH_BASES = range(3)
+# Columns of `paths`, int64[n, 4]: the last vertex, the path it extends (-1: none), bases so far; a heap of paths, the best on top.
+PATH_VERTEX, PATH_PARENT, PATH_BASES, HEAP = range(4)
 
 
 def _fixed_log_of(n, m):
@@ -64,15 +64,15 @@ def log10_table():
     return table
 
 
-@kernel
+@inner_kernel
 def log10_of_count(count, table):
     """log10 of a count, from the table as far as it goes."""
     return table[count] if count < table.size else np.log10(np.float64(count))
 
 
-@kernel
+@inner_kernel
 def remove_back_edges(source, vertices, edges, sizes, stack, state):
-    """Cut the edges that lead back to where a walk from `source` came from. stack, state : int32[>= vertices], overwritten."""
+    """Cut the edges that lead back to where a walk from `source` came from. stack, state : int64[>= vertices], overwritten."""
     for v in range(sizes[N_VERTICES]):
         state[v] = -2  # not seen; -1: done; else the edge to try next, or past the last: -3
     stack[0] = source
@@ -95,13 +95,13 @@ def remove_back_edges(source, vertices, edges, sizes, stack, state):
             remove_edge(vertices, edges, e)
 
 
-@kernel
+@inner_kernel
 def spell_path(path, paths, vertices, spelled, letters):
     """Write what a path spells → its length. letters : uint8[>= PATH_BASES of the path]."""
-    length = end = np.int64(paths[path, PATH_BASES])
+    length = end = paths[path, PATH_BASES]
     while path >= 0:
         v = paths[path, PATH_VERTEX]
-        n = np.int64(vertices[v, LENGTH])
+        n = vertices[v, LENGTH]
         end -= n
         for t in range(n):
             letters[end + t] = spelled[vertices[v, PLACE] + t]
@@ -109,7 +109,7 @@ def spell_path(path, paths, vertices, spelled, letters):
     return length
 
 
-@kernel
+@inner_kernel
 def comes_first(a, b, paths, scores, vertices, spelled, letters):
     """Whether path a is taken before path b: better score, then larger letters, then more of them. letters : uint8[2, >= bases]."""
     if scores[a] != scores[b]:
@@ -126,42 +126,42 @@ def comes_first(a, b, paths, scores, vertices, spelled, letters):
     return a < b
 
 
-@kernel
-def push(path, heap, n_heap, paths, scores, vertices, spelled, letters):
+@inner_kernel
+def push(path, n_heap, paths, scores, vertices, spelled, letters):
     """Put a path on the heap → its new size."""
     i = n_heap
     while i > 0:
         above = (i - 1) // 2
-        if not comes_first(path, heap[above], paths, scores, vertices, spelled, letters):
+        if not comes_first(path, paths[above, HEAP], paths, scores, vertices, spelled, letters):
             break
-        heap[i] = heap[above]
+        paths[i, HEAP] = paths[above, HEAP]
         i = above
-    heap[i] = path
+    paths[i, HEAP] = path
     return n_heap + 1
 
 
-@kernel
-def pop(heap, n_heap, paths, scores, vertices, spelled, letters):
+@inner_kernel
+def pop(n_heap, paths, scores, vertices, spelled, letters):
     """Take the first path off the heap, which keeps n_heap - 1 → the path."""
-    first = heap[0]
+    first = paths[0, HEAP]
     n = n_heap - 1
-    moved = heap[n]
+    moved = paths[n, HEAP]
     i = 0
     while 2 * i + 1 < n:
         child = 2 * i + 1
-        if child + 1 < n and comes_first(heap[child + 1], heap[child], paths, scores, vertices, spelled, letters):
+        if child + 1 < n and comes_first(paths[child + 1, HEAP], paths[child, HEAP], paths, scores, vertices, spelled, letters):
             child += 1
-        if not comes_first(heap[child], moved, paths, scores, vertices, spelled, letters):
+        if not comes_first(paths[child, HEAP], moved, paths, scores, vertices, spelled, letters):
             break
-        heap[i] = heap[child]
+        paths[i, HEAP] = paths[child, HEAP]
         i = child
-    heap[i] = moved
+    paths[i, HEAP] = moved
     return first
 
 
-@kernel
-def find_best_paths(source, sink, max_haplotypes, vertices, edges, sizes, spelled, table, work, marks, paths, scores, heap, letters, found):
-    """The best paths, best first → their number; `found` int32[>= max_haplotypes] gets their rows of `paths`.
+@inner_kernel
+def find_best_paths(source, sink, max_haplotypes, vertices, edges, sizes, spelled, table, work, marks, paths, scores, letters, found):
+    """The best paths, best first → their number; `found` int64[>= max_haplotypes] gets their rows of `paths`.
 
     Along an edge the score gains log10 of its share of what leaves its source. Each vertex is extended at most `max_haplotypes` times.
     """
@@ -174,13 +174,13 @@ def find_best_paths(source, sink, max_haplotypes, vertices, edges, sizes, spelle
     paths[0, PATH_PARENT] = -1
     paths[0, PATH_BASES] = vertices[source, LENGTH]
     scores[0] = 0.0
-    heap[0] = 0
+    paths[0, HEAP] = 0
     n_paths = n_heap = 1
     n_found = 0
     while n_heap > 0 and n_found < max_haplotypes:
-        path = pop(heap, n_heap, paths, scores, vertices, spelled, letters)
+        path = pop(n_heap, paths, scores, vertices, spelled, letters)
         n_heap -= 1
-        v = np.int64(paths[path, PATH_VERTEX])
+        v = paths[path, PATH_VERTEX]
         if v == sink:
             found[n_found] = path
             n_found += 1
@@ -207,7 +207,7 @@ def find_best_paths(source, sink, max_haplotypes, vertices, edges, sizes, spelle
                 sizes[OVERFLOW] = 1
                 return 0
             scores[n_paths] = scores[path] + (log10_of_count(edges[e, COUNT], table) - log10_total)
-            n_heap = push(n_paths, heap, n_heap, paths, scores, vertices, spelled, letters)
+            n_heap = push(n_paths, n_heap, paths, scores, vertices, spelled, letters)
             n_paths += 1
             e = edges[e, NEXT_OUT]
     return n_found

@@ -20,12 +20,12 @@ from gpuvc.assembly.graph import (
     REMOVED,
     SOURCE,
     TARGET,
+    inner_kernel,
     is_ref_source,
     remove_edge,
     remove_vertex,
 )
 from gpuvc.kernels.codes import BASES
-from gpuvc.kernels.jit import kernel
 
 INITIAL_ERROR_RATE = 0.001
 LOG_ODDS_THRESHOLD = math.log(10)
@@ -33,12 +33,12 @@ SEED_LOG_ODDS_THRESHOLD = 4 * math.log(10)
 MAX_UNPRUNED_VARIANTS = 100
 BYTE_RANK = np.array([sorted(BASES).index(base) for base in BASES], np.uint8)  # the order of letters, where N stands before T
 
-# Columns of `chains`, int32[n, 6]: first and last edge, number of edges, whether it touches the reference, whether it is kept,
+# Columns of `chains`, int64[n, 6]: first and last edge, number of edges, whether it touches the reference, whether it is kept,
 # largest edge count.
 CHAIN_FIRST, CHAIN_LAST, CHAIN_EDGES, CHAIN_REF, CHAIN_GOOD, CHAIN_HEAVIEST = range(6)
 
 
-@kernel
+@inner_kernel
 def next_in_chain(vertices, edges, e, start):
     """The edge that goes on from `e` in the chain that leaves vertex `start`; -1 where the chain ends."""
     v = edges[e, TARGET]
@@ -47,9 +47,9 @@ def next_in_chain(vertices, edges, e, start):
     return vertices[v, FIRST_OUT]
 
 
-@kernel
+@inner_kernel
 def find_chains(vertices, edges, sizes, queue, seen, chains):
-    """All chains, from the graph's sources on → their number. queue, seen : int32[>= vertices]; chains : int32[>= edges, 6]."""
+    """All chains, from the graph's sources on → their number. queue, seen : int64[>= vertices]; chains : int64[>= edges, 6]."""
     n_queued = 0
     for v in range(sizes[N_VERTICES]):
         seen[v] = vertices[v, LENGTH] != REMOVED and vertices[v, IN_DEGREE] == 0
@@ -66,8 +66,8 @@ def find_chains(vertices, edges, sizes, queue, seen, chains):
             e = first
             last = first
             n_edges = 0
-            is_ref = np.int32(0)
-            heaviest = np.int32(0)
+            is_ref = 0
+            heaviest = 0
             while e >= 0:
                 last = e
                 n_edges += 1
@@ -90,9 +90,9 @@ def find_chains(vertices, edges, sizes, queue, seen, chains):
     return n_chains
 
 
-@kernel
+@inner_kernel
 def prune_by_count(vertices, edges, sizes, chains, n_chains, min_pruning, doomed):
-    """Remove the chains off the reference all of whose edges count less than `min_pruning`. doomed : int32[>= edges]."""
+    """Remove the chains off the reference all of whose edges count less than `min_pruning`. doomed : int64[>= edges]."""
     n_doomed = 0
     for c in range(n_chains):
         if chains[c, CHAIN_REF]:
@@ -109,7 +109,7 @@ def prune_by_count(vertices, edges, sizes, chains, n_chains, min_pruning, doomed
     remove_doomed(vertices, edges, sizes, doomed, n_doomed)
 
 
-@kernel
+@inner_kernel
 def remove_doomed(vertices, edges, sizes, doomed, n_doomed):
     """Remove edges, and the vertices that stand alone thereafter."""
     for i in range(n_doomed):
@@ -120,7 +120,7 @@ def remove_doomed(vertices, edges, sizes, doomed, n_doomed):
             remove_vertex(vertices, edges, sizes, v)
 
 
-@kernel
+@inner_kernel
 def digamma(x):
     """Derivative of ln gamma, x > 0: recurrence up to 10, then the asymptotic series (error below 1e-13)."""
     value = 0.0
@@ -131,7 +131,7 @@ def digamma(x):
     return value + math.log(x) - 0.5 / x - f * (1 / 12 - f * (1 / 120 - f * (1 / 252 - f * (1 / 240 - f * (1 / 132)))))
 
 
-@kernel
+@inner_kernel
 def log_odds_of_variant(n_ref, n_alt, error_rate):
     """Natural log odds that n_alt of n_ref + n_alt reads are a variant and not errors; the entropy is GATK's rational stand-in."""
     qual = min(max(math.floor(-10.0 * math.log10(error_rate) + 0.5), 1.0), 93.0)
@@ -145,9 +145,9 @@ def log_odds_of_variant(n_ref, n_alt, error_rate):
     return -math.log(n + 1.0) - log_choose + n_alt * (z * (math.log(1.0 - error) - math.log(error)) + entropy)
 
 
-@kernel
+@inner_kernel
 def rate_chains(vertices, edges, chains, n_chains, error_rate, odds):
-    """Log odds of each chain at its first and last vertex; 0 at the graph's ends. odds : float64[>= chains, 2], written."""
+    """Log odds of each chain at its first and last vertex; 0 at the graph's ends. odds : float64[2, >= chains], written."""
     for c in range(n_chains):
         first, last = chains[c, CHAIN_FIRST], chains[c, CHAIN_LAST]
         others = -edges[first, COUNT]
@@ -155,20 +155,20 @@ def rate_chains(vertices, edges, chains, n_chains, error_rate, odds):
         while e >= 0:
             others += edges[e, COUNT]
             e = edges[e, NEXT_OUT]
-        odds[c, 0] = 0.0
+        odds[0, c] = 0.0
         if vertices[edges[first, SOURCE], IN_DEGREE] > 0:
-            odds[c, 0] = log_odds_of_variant(others, edges[first, COUNT], error_rate)
+            odds[0, c] = log_odds_of_variant(others, edges[first, COUNT], error_rate)
         others = -edges[last, COUNT]
         e = vertices[edges[last, TARGET], FIRST_IN]
         while e >= 0:
             others += edges[e, COUNT]
             e = edges[e, NEXT_IN]
-        odds[c, 1] = 0.0
+        odds[1, c] = 0.0
         if vertices[edges[last, TARGET], OUT_DEGREE] > 0:
-            odds[c, 1] = log_odds_of_variant(others, edges[last, COUNT], error_rate)
+            odds[1, c] = log_odds_of_variant(others, edges[last, COUNT], error_rate)
 
 
-@kernel
+@inner_kernel
 def compare_starts(text, vertices, edges, a, b):
     """Below, at or above 0 as the first k-mer of edge a's chain stands before, at or after b's in the order of letters."""
     u, v = edges[a, SOURCE], edges[b, SOURCE]
@@ -179,7 +179,7 @@ def compare_starts(text, vertices, edges, a, b):
     return np.int64(0)
 
 
-@kernel
+@inner_kernel
 def compare_chains(text, vertices, edges, a, b):
     """Below, at or above 0 as chain a (by its first edge) spells less than, as or more than chain b."""
     order = compare_starts(text, vertices, edges, a, b)
@@ -197,7 +197,7 @@ def compare_chains(text, vertices, edges, a, b):
     return np.int64(a >= 0) - np.int64(b >= 0)
 
 
-@kernel
+@inner_kernel
 def is_heavier(text, vertices, edges, chains, c, other):
     """Whether the growth starts from chain c rather than from `other`."""
     if chains[c, CHAIN_HEAVIEST] != chains[other, CHAIN_HEAVIEST]:
@@ -207,20 +207,20 @@ def is_heavier(text, vertices, edges, chains, c, other):
     return compare_starts(text, vertices, edges, chains[c, CHAIN_FIRST], chains[other, CHAIN_FIRST]) > 0
 
 
-@kernel
+@inner_kernel
 def queue_accepted(v, edges, chains, n_chains, odds, priority):
     """Queue the chains that vertex v accepts, each with its odds there."""
     for c in range(n_chains):
         first, last = chains[c, CHAIN_FIRST], chains[c, CHAIN_LAST]
-        if edges[first, SOURCE] == v and (odds[c, 0] >= LOG_ODDS_THRESHOLD or edges[first, IS_REF]):
-            priority[c] = max(priority[c], odds[c, 0])
-        if edges[last, TARGET] == v and (odds[c, 1] >= LOG_ODDS_THRESHOLD or edges[first, IS_REF]):
-            priority[c] = max(priority[c], odds[c, 1])
+        if edges[first, SOURCE] == v and (odds[0, c] >= LOG_ODDS_THRESHOLD or edges[first, IS_REF]):
+            priority[c] = max(priority[c], odds[0, c])
+        if edges[last, TARGET] == v and (odds[1, c] >= LOG_ODDS_THRESHOLD or edges[first, IS_REF]):
+            priority[c] = max(priority[c], odds[1, c])
 
 
-@kernel
+@inner_kernel
 def mark_good_chains(text, vertices, edges, sizes, chains, n_chains, odds, priority, touched, seen):
-    """Grow the kept part of the graph from its best chains. priority : float64[>= chains]; touched, seen : int32[>= vertices]."""
+    """Grow the kept part of the graph from its best chains. priority : float64[>= chains]; touched, seen : int64[>= vertices]."""
     for v in range(sizes[N_VERTICES]):
         touched[v] = 0
         seen[v] = 0
@@ -228,7 +228,7 @@ def mark_good_chains(text, vertices, edges, sizes, chains, n_chains, odds, prior
     for c in range(n_chains):
         chains[c, CHAIN_GOOD] = 0
         priority[c] = -np.inf
-        if min(odds[c, 0], odds[c, 1]) >= SEED_LOG_ODDS_THRESHOLD:
+        if min(odds[0, c], odds[1, c]) >= SEED_LOG_ODDS_THRESHOLD:
             touched[edges[chains[c, CHAIN_FIRST], SOURCE]] += 1
             touched[edges[chains[c, CHAIN_LAST], TARGET]] += 1
         if is_heavier(text, vertices, edges, chains, c, heaviest):
@@ -263,7 +263,7 @@ def mark_good_chains(text, vertices, edges, sizes, chains, n_chains, odds, prior
             queue_accepted(end, edges, chains, n_chains, odds, priority)
 
 
-@kernel
+@inner_kernel
 def prune_by_odds(text, vertices, edges, sizes, chains, n_chains, odds, priority, touched, seen, doomed):
     """Keep the chains that are likelier variants than errors, at the error rate that a first pass finds."""
     if n_chains == 0:
@@ -295,3 +295,16 @@ def prune_by_odds(text, vertices, edges, sizes, chains, n_chains, odds, priority
             n_doomed += 1
             e = next_in_chain(vertices, edges, e, start)
     remove_doomed(vertices, edges, sizes, doomed, n_doomed)
+
+
+@inner_kernel
+def prune(text, vertices, edges, sizes, chains, odds, lists, min_pruning, adaptive):
+    """Remove the chains that too few reads support.
+
+    chains : int64[>= edges, 6], odds : float64[3, >= edges], lists : int64[3, >= edges]; overwritten.
+    """
+    n_chains = find_chains(vertices, edges, sizes, lists[0], lists[1], chains)
+    if adaptive:
+        prune_by_odds(text, vertices, edges, sizes, chains, n_chains, odds, odds[2], lists[0], lists[1], lists[2])
+    else:
+        prune_by_count(vertices, edges, sizes, chains, n_chains, min_pruning, lists[2])

@@ -33,20 +33,20 @@ from gpuvc.assembly.graph import (
     find_ref_sink,
     find_ref_source,
     has_room,
+    inner_kernel,
     is_on_reference,
     is_ref_source,
     keep_paths_between,
     remove_vertex,
 )
-from gpuvc.kernels.jit import kernel
 
 MAX_ROUNDS = 100
 FIRST_COMPARED_ROUND = 7  # counted from 0
 
 
-@kernel
+@inner_kernel
 def convert(k, text, kmer_vertices, kmer_edges, kmer_sizes, vertices, edges, sizes, spelled, numbers):
-    """Each k-mer becomes its last base, a source keeps all of it. numbers : int32[>= k-mer vertices], overwritten."""
+    """Each k-mer becomes its last base, a source keeps all of it. numbers : int64[>= k-mer vertices], overwritten."""
     clear_graph(sizes)
     sizes[N_BASES] = 0
     if not has_room(vertices, edges, sizes, kmer_sizes[N_LIVE], kmer_sizes[N_EDGES]):
@@ -70,7 +70,7 @@ def convert(k, text, kmer_vertices, kmer_edges, kmer_sizes, vertices, edges, siz
             append_edge(vertices, edges, sizes, source, target, kmer_edges[e, IS_REF], kmer_edges[e, COUNT])
 
 
-@kernel
+@inner_kernel
 def starts_chain(vertices, edges, v):
     """Whether a linear chain can begin at `v`: one way out, and not in the middle of one itself."""
     if vertices[v, LENGTH] == REMOVED or vertices[v, OUT_DEGREE] != 1:
@@ -78,9 +78,9 @@ def starts_chain(vertices, edges, v):
     return vertices[v, IN_DEGREE] != 1 or vertices[edges[vertices[v, FIRST_IN], SOURCE], OUT_DEGREE] > 1
 
 
-@kernel
+@inner_kernel
 def zip_chains(vertices, edges, sizes, spelled, starts):
-    """Turn every linear chain into one vertex → whether there was one. starts : int32[>= vertices], overwritten."""
+    """Turn every linear chain into one vertex → whether there was one. starts : int64[>= vertices], overwritten."""
     n_starts = 0
     for v in range(sizes[N_VERTICES]):
         if starts_chain(vertices, edges, v):
@@ -88,12 +88,12 @@ def zip_chains(vertices, edges, sizes, spelled, starts):
             n_starts += 1
     worked = False
     for i in range(n_starts):
-        first = np.int64(starts[i])
+        first = starts[i]
         last = first
-        length = np.int64(vertices[first, LENGTH])
+        length = vertices[first, LENGTH]
         on_reference = is_on_reference(vertices, edges, sizes, first)
         while vertices[last, OUT_DEGREE] == 1:
-            target = np.int64(edges[vertices[last, FIRST_OUT], TARGET])
+            target = edges[vertices[last, FIRST_OUT], TARGET]
             if vertices[target, IN_DEGREE] != 1 or target == last:
                 break
             if is_on_reference(vertices, edges, sizes, target) != on_reference:
@@ -108,7 +108,7 @@ def zip_chains(vertices, edges, sizes, spelled, starts):
     return worked
 
 
-@kernel
+@inner_kernel
 def zip_chain(first, last, length, vertices, edges, sizes, spelled):
     """Turn the chain from `first` to `last`, `length` bases, into one new vertex."""
     place = sizes[N_BASES]
@@ -121,19 +121,19 @@ def zip_chain(first, last, length, vertices, edges, sizes, spelled):
         append_bases(v, vertices, sizes, spelled)
         if v == last:
             break
-        v = np.int64(edges[vertices[v, FIRST_OUT], TARGET])
+        v = edges[vertices[v, FIRST_OUT], TARGET]
     new = add_vertex(vertices, sizes, place, length)
     copy_out_edges(last, new, vertices, edges, sizes)
     copy_in_edges(first, new, vertices, edges, sizes)
     v = first
     while v != last:
-        following = np.int64(edges[vertices[v, FIRST_OUT], TARGET])
+        following = edges[vertices[v, FIRST_OUT], TARGET]
         remove_vertex(vertices, edges, sizes, v)
         v = following
     remove_vertex(vertices, edges, sizes, last)
 
 
-@kernel
+@inner_kernel
 def append_bases(v, vertices, sizes, spelled):
     """Copy what `v` spells behind the text in use. The caller has asked for room."""
     place, end = vertices[v, PLACE], sizes[N_BASES]
@@ -142,7 +142,7 @@ def append_bases(v, vertices, sizes, spelled):
     sizes[N_BASES] = end + vertices[v, LENGTH]
 
 
-@kernel
+@inner_kernel
 def copy_out_edges(old, new, vertices, edges, sizes):
     """Give `new` edges like those out of `old`."""
     e = vertices[old, FIRST_OUT]
@@ -151,7 +151,7 @@ def copy_out_edges(old, new, vertices, edges, sizes):
         e = edges[e, NEXT_OUT]
 
 
-@kernel
+@inner_kernel
 def copy_in_edges(old, new, vertices, edges, sizes):
     """Give `new` edges like those into `old`."""
     e = vertices[old, FIRST_IN]
@@ -160,7 +160,7 @@ def copy_in_edges(old, new, vertices, edges, sizes):
         e = edges[e, NEXT_IN]
 
 
-@kernel
+@inner_kernel
 def common_prefix(v, other, length, vertices, spelled):
     """Length of the common prefix of two vertices, at most `length`."""
     p, q = vertices[v, PLACE], vertices[other, PLACE]
@@ -170,7 +170,7 @@ def common_prefix(v, other, length, vertices, spelled):
     return n
 
 
-@kernel
+@inner_kernel
 def common_suffix(v, other, length, vertices, spelled):
     """Length of the common suffix of two vertices, at most `length`."""
     p, q = vertices[v, PLACE] + vertices[v, LENGTH] - 1, vertices[other, PLACE] + vertices[other, LENGTH] - 1
@@ -180,7 +180,7 @@ def common_suffix(v, other, length, vertices, spelled):
     return n
 
 
-@kernel
+@inner_kernel
 def diamond_bottom(top, vertices, edges):
     """The vertex where all ways out of `top` meet again after one vertex each; -1 if they do not."""
     if vertices[top, OUT_DEGREE] < 2:
@@ -199,7 +199,7 @@ def diamond_bottom(top, vertices, edges):
     return bottom if vertices[bottom, IN_DEGREE] == vertices[top, OUT_DEGREE] else -1
 
 
-@kernel
+@inner_kernel
 def merge_diamond(top, vertices, edges, sizes, spelled):
     """Take what the middles below `top` share at their starts and ends into vertices of their own → whether they share any."""
     bottom = diamond_bottom(top, vertices, edges)
@@ -227,14 +227,14 @@ def merge_diamond(top, vertices, edges, sizes, spelled):
     return True
 
 
-@kernel
+@inner_kernel
 def split_middles(top, bottom, prefix, suffix, vertices, edges, sizes):
     """Rewrite a diamond: top → prefix → what is left of each middle → suffix → bottom."""
     n_middles = vertices[top, OUT_DEGREE]
     # What is left of the middles, in the order of the old edges; their numbers follow each other.
     first_rest = sizes[N_VERTICES]
-    any_in_ref = np.int32(0)
-    any_out_ref = np.int32(0)
+    any_in_ref = 0
+    any_out_ref = 0
     first_old_in = vertices[top, FIRST_OUT]
     e = first_old_in
     while e >= 0:
@@ -290,7 +290,7 @@ def split_middles(top, bottom, prefix, suffix, vertices, edges, sizes):
         e = following
 
 
-@kernel
+@inner_kernel
 def shared_suffix(v, vertices, edges, sizes, spelled):
     """Bases that all predecessors of `v` end in and that can be split off; 0 if none or not allowed."""
     if vertices[v, IN_DEGREE] < 2:
@@ -315,7 +315,7 @@ def shared_suffix(v, vertices, edges, sizes, spelled):
     return 0 if all_equal else suffix
 
 
-@kernel
+@inner_kernel
 def split_suffix(v, vertices, edges, sizes, spelled):
     """Give each predecessor of `v` its own copy of the bases they all end in, as a vertex → whether they end in any."""
     suffix = shared_suffix(v, vertices, edges, sizes, spelled)
@@ -345,7 +345,7 @@ def split_suffix(v, vertices, edges, sizes, spelled):
     return True
 
 
-@kernel
+@inner_kernel
 def can_merge_predecessors(v, vertices, edges, spelled):
     """Whether all predecessors of `v` spell the same, lead only to it and are led to."""
     e = vertices[v, FIRST_IN]
@@ -363,7 +363,7 @@ def can_merge_predecessors(v, vertices, edges, spelled):
     return True
 
 
-@kernel
+@inner_kernel
 def merge_predecessors(v, vertices, edges, sizes, spelled):
     """Join `v` with its predecessors into one vertex if they all spell the same → whether it was done."""
     if not can_merge_predecessors(v, vertices, edges, spelled):
@@ -371,7 +371,7 @@ def merge_predecessors(v, vertices, edges, sizes, spelled):
     first = edges[vertices[v, FIRST_IN], SOURCE]
     place = sizes[N_BASES]
     length = vertices[first, LENGTH] + vertices[v, LENGTH]
-    n_edges = np.int64(vertices[v, OUT_DEGREE])
+    n_edges = vertices[v, OUT_DEGREE]
     e = vertices[v, FIRST_IN]
     while e >= 0:
         n_edges += vertices[edges[e, SOURCE], IN_DEGREE]
@@ -394,7 +394,7 @@ def merge_predecessors(v, vertices, edges, sizes, spelled):
     return True
 
 
-@kernel
+@inner_kernel
 def merge_all_diamonds(vertices, edges, sizes, spelled):
     """Step 1 until it finds nothing → whether it found anything."""
     worked = False
@@ -408,9 +408,9 @@ def merge_all_diamonds(vertices, edges, sizes, spelled):
     return worked
 
 
-@kernel
+@inner_kernel
 def split_all_suffixes(vertices, edges, sizes, spelled, tried):
-    """Step 3 until it finds nothing, each vertex once → whether it found anything. tried : int32[>= vertices], overwritten."""
+    """Step 3 until it finds nothing, each vertex once → whether it found anything. tried : int64[>= vertices], overwritten."""
     worked = False
     v = n_cleared = 0
     while v < sizes[N_VERTICES] and sizes[OVERFLOW] == 0:
@@ -426,7 +426,7 @@ def split_all_suffixes(vertices, edges, sizes, spelled, tried):
     return worked
 
 
-@kernel
+@inner_kernel
 def merge_all_predecessors(vertices, edges, sizes, spelled):
     """Step 4 until it finds nothing → whether it found anything."""
     worked = False
@@ -440,9 +440,9 @@ def merge_all_predecessors(vertices, edges, sizes, spelled):
     return worked
 
 
-@kernel
+@inner_kernel
 def look_of_graph(vertices, edges, sizes, spelled):
-    """Hashes of what the vertices spell, and of what joined pairs spell: two sorted uint64 arrays."""
+    """Hashes of what the vertices spell, and of what joined pairs spell: two uint64 arrays."""
     multiplier = np.uint64(0x9E3779B97F4A7C15)
     of_vertex = np.zeros(sizes[N_VERTICES], np.uint64)
     vertex_hashes = np.empty(sizes[N_VERTICES], np.uint64)
@@ -464,28 +464,30 @@ def look_of_graph(vertices, edges, sizes, spelled):
             key = of_vertex[edges[e, SOURCE]] * multiplier
             edge_hashes[m] = (key ^ (key >> np.uint64(31))) + of_vertex[edges[e, TARGET]]
             m += 1
-    return np.sort(vertex_hashes[:n]), np.sort(edge_hashes[:m])
+    return vertex_hashes[:n], edge_hashes[:m]
 
 
-@kernel
-def holds_same(one, other):
-    """Whether two sorted arrays of equal length hold the same values, however often."""
-    if one.size != other.size:
-        return False
-    for x in one:
-        i = np.searchsorted(other, x)
-        if i == other.size or other[i] != x:
-            return False
+@inner_kernel
+def holds_all(one, other):
+    """Whether every value of `other` is in `one`."""
     for x in other:
-        i = np.searchsorted(one, x)
-        if i == one.size or one[i] != x:
+        i = 0
+        while i < one.size and one[i] != x:
+            i += 1
+        if i == one.size:
             return False
     return True
 
 
-@kernel
+@inner_kernel
+def holds_same(one, other):
+    """Whether two arrays of equal length hold the same values, however often."""
+    return one.size == other.size and holds_all(one, other) and holds_all(other, one)
+
+
+@inner_kernel
 def simplify(vertices, edges, sizes, spelled, work):
-    """Zip, then merge and split until nothing changes. work : int32[>= vertices], overwritten."""
+    """Zip, then merge and split until nothing changes. work : int64[>= vertices], overwritten."""
     zip_chains(vertices, edges, sizes, spelled, work)
     looks_before, edges_before = np.empty(0, np.uint64), np.empty(0, np.uint64)
     for i in range(MAX_ROUNDS):
@@ -502,7 +504,7 @@ def simplify(vertices, edges, sizes, spelled, work):
             looks_before, edges_before = looks, joined
 
 
-@kernel
+@inner_kernel
 def clean_up(vertices, edges, sizes, spelled, work, marks):
     """Simplify, keep what joins the ends of the reference, simplify again → (its source, its sink); -1 for one that got lost."""
     simplify(vertices, edges, sizes, spelled, work)
