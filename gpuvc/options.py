@@ -131,16 +131,17 @@ class Option:
     def default(self):
         """Of the field of Settings that it sets, in the option's own words; None when it sets another argument, or a list."""
         default = next((field.default for field in fields(Settings) if field.name == self.to), ())
-        if default == ():
+        if default == () or self.repeatable:
             return None
         return str(default != self.kind.inverted).lower() if isinstance(self.kind, Switch) else str(default)
 
 
-FILES, PLACES, READS, CALLING, MACHINE, WORDS = (
+FILES, PLACES, READS, CALLING, HAPLOTYPES, MACHINE, WORDS = (
     "input and output",
     "where to call",
     "reads and bases",
     "calling",
+    "the haplotype engine",
     "machine",
     "words",
 )
@@ -310,11 +311,164 @@ CALL_OPTIONS = (
     ),
     Option(
         CALLING,
+        ("--heterozygosity-stdev",),
+        "heterozygosity_stdev",
+        Number(1e-6, 1.0),
+        "how much heterozygosity varies along the genome (the haplotype engine)",
+    ),
+    Option(
+        CALLING,
         ("--indel-heterozygosity",),
         "indel_heterozygosity",
         Number(1e-12, 1.0),
         "expected indel heterozygosity per base, the prior",
     ),
+    Option(
+        HAPLOTYPES,
+        ("--concordance",),
+        "concordance",
+        Choice(("none", "hc")),
+        "hc: do what GATK HaplotypeCaller does, where gpuvc would do better, too",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--active-probability-threshold",),
+        "active_probability_threshold",
+        Number(0.0, 1.0),
+        "a locus is active, and its surroundings assembled, above it",
+    ),
+    Option(
+        HAPLOTYPES, ("--min-assembly-region-size",), "min_assembly_region_size", Integer(1, 10_000, "BP"), "cut long regions no shorter"
+    ),
+    Option(HAPLOTYPES, ("--max-assembly-region-size",), "max_assembly_region_size", Integer(1, 10_000, "BP"), "cut regions no longer"),
+    Option(
+        HAPLOTYPES, ("--assembly-region-padding",), "assembly_region_padding", Integer(0, 1000, "BP"), "assemble so much around a region"
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--max-prob-propagation-distance",),
+        "max_prob_propagation_distance",
+        Integer(0, 1000, "BP"),
+        "how far soft clips carry a locus's activity",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--soft-clip-low-quality-ends",),
+        "soft_clip_low_quality_ends",
+        Switch(),
+        "keep the low-quality tails of reads as soft clips",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--override-fragment-softclip-check",),
+        "override_fragment_softclip_check",
+        Switch(),
+        "use soft-clipped bases of fragments whose ends are not known, too",
+    ),
+    Option(
+        HAPLOTYPES, ("--kmer-size",), "kmer_sizes", Integer(3, 200, "K"), "build graphs of these k-mers (GATK: 10, 25)", repeatable=True
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--allow-non-unique-kmers-in-ref",),
+        "allow_non_unique_kmers_in_ref",
+        Switch(),
+        "take a graph whose reference repeats a k-mer",
+    ),
+    Option(HAPLOTYPES, ("--min-pruning",), "min_pruning", Integer(0, 1000, "READS"), "drop paths of the graph that fewer reads support"),
+    Option(
+        HAPLOTYPES, ("--num-pruning-samples",), "num_pruning_samples", Integer(1, 1000), "samples in which a path must reach --min-pruning"
+    ),
+    Option(
+        HAPLOTYPES, ("--adaptive-pruning",), "adaptive_pruning", Switch(), "prune by likelihood ratio instead of a fixed number of reads"
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--max-num-haplotypes-in-population",),
+        "max_haplotypes_per_graph",
+        Integer(2, 10_000),
+        "haplotypes kept of each graph, the best",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--min-dangling-branch-length",),
+        "min_dangling_branch_length",
+        Integer(1, 1000, "VERTICES"),
+        "shorter loose ends of the graph are not joined to the reference",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--recover-all-dangling-branches",),
+        "recover_all_dangling_branches",
+        Switch(),
+        "join loose ends that fork, too",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--num-matching-bases-in-dangling-end-to-recover",),
+        "matching_bases_in_dangling_end",
+        Integer(-1, 1000, "BASES"),
+        "bases of a loose end that must equal the reference; -1: decide by alignment",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--enable-legacy-graph-cycle-detection",),
+        "legacy_graph_cycle_detection",
+        Switch(),
+        "look for cycles before the graph is pruned",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--base-quality-score-threshold",),
+        "base_quality_score_threshold",
+        Integer(6, 93, "PHRED"),
+        "a base below it says nothing about a haplotype",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--disable-cap-base-qualities-to-map-quality",),
+        "cap_base_qualities_to_mapq",
+        Switch(inverted=True),
+        "let a base be surer than the place of its read",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--pcr-indel-model",),
+        "pcr_indel_model",
+        Choice(("NONE", "HOSTILE", "AGGRESSIVE", "CONSERVATIVE")),
+        "how likely the polymerase slips in repeats; NONE for PCR-free libraries",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--phred-scaled-global-read-mismapping-rate", "-global-mapq"),
+        "phred_scaled_global_read_mismapping_rate",
+        Integer(-1, 1000, "PHRED"),
+        "a read prefers no haplotype to another by more; negative: no limit",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--expected-mismatch-rate-for-read-disqualification",),
+        "expected_mismatch_rate",
+        Number(0.0, 1.0),
+        "mismatches a base of a read that still fits its best haplotype",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--enable-dynamic-read-disqualification-for-genotyping",),
+        "dynamic_read_disqualification",
+        Switch(),
+        "leave reads out by what their base qualities lead to expect, not by a fixed number of mismatches",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--max-mnp-distance", "-mnp-dist"),
+        "max_mnp_distance",
+        Integer(0, 100, "BP"),
+        "write SNVs of one haplotype that are no further apart as one record",
+    ),
+    Option(HAPLOTYPES, ("--padding-around-snps",), "snp_padding", Integer(0, 1000, "BP"), "score haplotypes over so much around SNVs"),
+    Option(HAPLOTYPES, ("--padding-around-indels",), "indel_padding", Integer(0, 1000, "BP"), "and around indels"),
+    Option(HAPLOTYPES, ("--padding-around-strs",), "str_padding", Integer(0, 1000, "BP"), "and around indels of a repeat, beyond it"),
     Option(
         MACHINE,
         ("--device",),
@@ -415,7 +569,7 @@ NOTED = (
 )
 
 _GVCF = "gpuvc writes variants only so far"
-_ASSEMBLY = "the pileup engine assembles nothing"
+_ASSEMBLY = "the assembly has no such setting so far"
 _ANNOTATIONS = "the annotations that `gpuvc call` writes are fixed; drop some with bcftools annotate -x"
 _PLOIDY = "call each part with --intervals and --sample-ploidy, then join them with bcftools concat"
 _DRAGEN = "gpuvc has one model so far"
@@ -467,17 +621,13 @@ REFUSED = (
     _refused("--enable-all-annotations", _ANNOTATIONS, Switch(), ["false"]),
     _refused("--disable-tool-default-annotations", _ANNOTATIONS, Switch(), ["false"]),
     _refused("--max-genotype-count", "alleles of a locus are bounded by 1024 genotypes. See --max-alternate-alleles", does=["1024"]),
-    _refused("--heterozygosity-stdev", "see --heterozygosity"),
     _refused("--num-reference-samples-if-no-call", "gpuvc calls one sample"),
     _refused("--population-callset -population", "gpuvc calls one sample"),
     _refused("--pedigree -ped", "gpuvc calls one sample"),
     _refused("--founder-id", "gpuvc calls one sample"),
     _refused("--genotype-assignment-method -gam", _DRAGEN, does=["use_pls_to_assign"]),
-    _refused("--pcr-indel-model", "the pileup engine has one model of indel errors"),
     _refused("--contamination-fraction-to-filter -contamination", _TUNING, does=["0", "0.0"]),
     _refused("--contamination-fraction-per-sample-file -contamination-file", _TUNING),
-    _refused("--base-quality-score-threshold", "see --min-base-quality-score"),
-    _refused("--max-mnp-distance -mnp-dist", "neighbouring SNVs are written apart. Leave it out", does=["0"]),
     _refused("--do-not-run-physical-phasing", "genotypes are not phased", Switch(), ["true", "false"]),
     _refused("--disable-spanning-event-genotyping", "no record has the allele *", Switch(), ["true", "false"]),
     _refused("--dragen-mode", _DRAGEN, Switch(), ["false"]),
@@ -491,31 +641,14 @@ REFUSED = (
     _refused("--transform-dragen-mapping-quality", _DRAGEN, Switch(), ["false"]),
     _refused("--pileup-detection", _DRAGEN, Switch(), ["false"]),
     _refused("--flow-mode", _DRAGEN, does=["none"]),
-    _refused("--active-probability-threshold", _ASSEMBLY),
-    _refused("--min-assembly-region-size", _ASSEMBLY),
-    _refused("--max-assembly-region-size", _ASSEMBLY),
-    _refused("--assembly-region-padding", _ASSEMBLY),
-    _refused("--max-prob-propagation-distance", _ASSEMBLY),
     _refused("--force-active", _ASSEMBLY, Switch(), ["false"]),
-    _refused("--padding-around-indels", _ASSEMBLY),
-    _refused("--padding-around-snps", _ASSEMBLY),
-    _refused("--padding-around-strs", _ASSEMBLY),
-    _refused("--kmer-size", _ASSEMBLY),
     _refused("--dont-increase-kmer-sizes-for-cycles", _ASSEMBLY, Switch(), ["false"]),
-    _refused("--allow-non-unique-kmers-in-ref", _ASSEMBLY, Switch(), ["false"]),
-    _refused("--min-pruning", _ASSEMBLY),
-    _refused("--adaptive-pruning", _ASSEMBLY, Switch(), ["false"]),
     _refused("--adaptive-pruning-initial-error-rate", _ASSEMBLY),
     _refused("--pruning-lod-threshold", _ASSEMBLY),
     _refused("--pruning-seeding-lod-threshold", _ASSEMBLY),
     _refused("--max-unpruned-variants", _ASSEMBLY),
-    _refused("--num-pruning-samples", _ASSEMBLY),
-    _refused("--min-dangling-branch-length", _ASSEMBLY),
-    _refused("--max-num-haplotypes-in-population", _ASSEMBLY),
-    _refused("--recover-all-dangling-branches", _ASSEMBLY, Switch(), ["false"]),
     _refused("--linked-de-bruijn-graph", _ASSEMBLY, Switch(), ["false"]),
     _refused("--error-correct-reads", _ASSEMBLY, Switch(), ["false"]),
-    _refused("--phred-scaled-global-read-mismapping-rate -global-mapq", _ASSEMBLY),
     _refused("--pair-hmm-gap-continuation-penalty", _ASSEMBLY),
     _refused("--pair-hmm-results-file", _ASSEMBLY),
     _refused("--native-pair-hmm-use-double-precision", _ASSEMBLY, Switch(), ["false"]),
@@ -529,8 +662,6 @@ REFUSED = (
     _refused("--bam-writer-type", _BAM),
     _refused("--create-output-bam-index -OBI", _BAM, Switch(), ["true", "false"]),
     _refused("--create-output-bam-md5 -OBM", _BAM, Switch(), ["false"]),
-    _refused("--override-fragment-softclip-check", "see --dont-use-soft-clipped-bases", Switch(), ["false"]),
-    _refused("--soft-clip-low-quality-ends", "see --min-base-quality-score", Switch(), ["false"]),
     _refused("--disable-tool-default-read-filters", "switch filters off one by one with --disable-read-filter", Switch(), ["false"]),
     _refused("--read-index", "the index lies beside its BAM: sample.bam.bai"),
     _refused("--read-validation-stringency -VS", "malformed reads are errors, or filtered and counted", does=["silent"]),
@@ -621,6 +752,10 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     ours: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names}
     rest = {name: value for name, value in values.items() if name not in names}
     settings = Settings(**ours)
+    if settings.engine != "haplotype":
+        for option in CALL_OPTIONS:
+            if option.group == HAPLOTYPES and getattr(settings, option.to) != getattr(Settings, option.to):
+                raise UsageError(f"option {option.name}: found it with --engine {settings.engine}, expected --engine haplotype.")
     threshold = rest.pop("genotyping_mapping_quality", 0)
     if threshold > settings.min_mapping_quality:
         raise UsageError(
