@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuvc.kernels.codes import CODE_OF_ASCII
+from gpuvc.assembly.events import compare_bases, with_room
+from gpuvc.assembly.haplotypes import align_batch, make_alignment_workspace, offsets_of, with_events
+from gpuvc.assembly.smith_waterman import INDEL
+from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CODE_OF_ASCII
+from gpuvc.kernels.jit import kernel
+
+BASE_HAPLOTYPES = 5  # an allele is put into the reference and the best others, so many in all
 
 
 @dataclass(slots=True)
@@ -63,3 +69,151 @@ def split_records(records):
         alt_offsets=np.concatenate(([0], np.cumsum([len(alt) for alt in alts], dtype=np.int64))).astype(np.int64),
         is_symbolic=np.array([allele[3] for allele in alleles], bool),
     )  # fmt: skip
+
+
+def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings):
+    """The haplotypes, and behind those of each region copies of its best ones with a forced allele each → HaplotypeBatch.
+
+    Parameters
+    ----------
+    regions : RegionBatch
+    haplotypes : HaplotypeBatch
+        Trimmed, with `forced` among the alleles that decided the spans.
+    forced : AlleleTable
+        Those from the region's start on take part, unless an event of its haplotypes says the same; symbolic ones do not.
+    codes, codes_start, settings
+        As for `trim_haplotypes`.
+
+    An allele goes into the reference and the haplotypes with the best scores, five in all, where none of their events overlaps it. What
+    becomes equal to another haplotype is not kept. The score of a haplotype made here is NaN: no path of a graph led to it.
+    """
+    slots, bases, base_offsets = insert_alleles(
+        regions.start, haplotypes.start, haplotypes.end, haplotypes.region_slots, haplotypes.bases, haplotypes.base_offsets,
+        haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, haplotypes.score, haplotypes.event_slots, haplotypes.event_pos,
+        haplotypes.event_ref_length, haplotypes.event_alt, haplotypes.event_alt_offsets, haplotypes.haplotype_events,
+        haplotypes.haplotype_event_offsets, forced.pos, forced.ref_length, forced.alt, forced.alt_offsets, forced.is_symbolic,
+    )  # fmt: skip
+    if slots[-1] == 0:
+        return haplotypes
+    is_ref = np.zeros(slots[-1], bool)
+    cigar, cigar_offsets, aligned = align_batch(
+        codes, codes_start, haplotypes.start, haplotypes.end, slots, bases, base_offsets, is_ref, INDEL,
+        *make_alignment_workspace(haplotypes.end - haplotypes.start, base_offsets),
+    )  # fmt: skip
+    region = np.repeat(np.arange(regions.n_regions), np.diff(haplotypes.region_slots))
+    new_region = np.repeat(np.arange(regions.n_regions), np.diff(slots))
+    order = np.argsort(np.concatenate((region, new_region)), kind="stable")
+    order = order[np.concatenate((np.ones(len(region), bool), aligned))[order]]
+    all_bases, all_base_offsets = _joined(haplotypes.bases, haplotypes.base_offsets, bases, base_offsets, order)
+    all_cigar, all_cigar_offsets = _joined(haplotypes.cigar, haplotypes.cigar_offsets, cigar, cigar_offsets, order)
+    counts = np.bincount(np.concatenate((region, new_region[aligned])), minlength=regions.n_regions)
+    return with_events(
+        codes, codes_start, haplotypes.start, haplotypes.end, haplotypes.variant_start, haplotypes.variant_end, offsets_of(counts),
+        all_bases, all_base_offsets, all_cigar, all_cigar_offsets, np.concatenate((haplotypes.is_ref, is_ref))[order],
+        np.concatenate((haplotypes.score, np.full(len(is_ref), np.nan)))[order], settings.max_mnp_distance,
+    )  # fmt: skip
+
+
+def _joined(values, offsets, more_values, more_offsets, order):
+    """(values, offsets) of both tables' rows, one behind the other, in this order."""
+    lengths = np.concatenate((np.diff(offsets), np.diff(more_offsets)))[order]
+    first = np.concatenate((offsets[:-1], more_offsets[:-1] + len(values)))[order]
+    new_offsets = offsets_of(lengths)
+    taken = np.arange(new_offsets[-1]) + np.repeat(first - new_offsets[:-1], lengths)
+    return np.concatenate((values, more_values))[taken], new_offsets
+
+
+@kernel
+def insert_alleles(
+    region_start, start, end, region_slots, bases, base_offsets, cigar, cigar_offsets, is_ref, score, event_slots, event_pos,
+    event_ref_length, event_alt, event_alt_offsets, haplotype_events, haplotype_event_offsets, pos, ref_length, alt, alt_offsets,
+    is_symbolic,
+):  # fmt: skip
+    """Haplotypes with one allele more each → (new ones of each region, bases, their offsets), in the order of the alleles."""
+    n_regions = start.size
+    new_slots = np.zeros(n_regions + 1, np.int64)
+    new_bases, new_offsets = np.empty(1024, np.uint8), np.zeros(65, np.int64)
+    best = np.empty(BASE_HAPLOTYPES, np.int64)
+    n = 0
+    for g in range(n_regions):
+        first = np.searchsorted(pos, region_start[g])
+        last = np.searchsorted(pos, end[g])
+        n_best = best_haplotypes(region_slots[g], region_slots[g + 1], is_ref, score, best) if first < last else 0
+        for a in range(first, last):
+            own = alt[alt_offsets[a] : alt_offsets[a + 1]]
+            known = False
+            for e in range(event_slots[g], event_slots[g + 1]):
+                if event_pos[e] == pos[a] and event_ref_length[e] == ref_length[a]:
+                    known |= compare_bases(event_alt[event_alt_offsets[e] : event_alt_offsets[e + 1]], own) == 0
+            if known or is_symbolic[a]:
+                continue
+            for h in best[:n_best]:
+                overlaps = False
+                for row in range(haplotype_event_offsets[h], haplotype_event_offsets[h + 1]):
+                    e = haplotype_events[row]
+                    overlaps |= event_pos[e] < pos[a] + ref_length[a] and pos[a] < event_pos[e] + event_ref_length[e]
+                if overlaps:
+                    continue
+                haplotype = bases[base_offsets[h] : base_offsets[h + 1]]
+                at, dropped, skipped = place_on_haplotype(
+                    cigar[cigar_offsets[h] : cigar_offsets[h + 1]], haplotype.size, pos[a] - start[g], ref_length[a], own.size
+                )
+                if at < 0:
+                    continue
+                length = haplotype.size - dropped + own.size - skipped
+                new_bases, new_offsets = with_room(new_bases, new_offsets[n], length), with_room(new_offsets, n + 1, 1)
+                made = new_bases[new_offsets[n] : new_offsets[n] + length]
+                made[:at] = haplotype[:at]
+                made[at : at + own.size - skipped] = own[skipped:]
+                made[at + own.size - skipped :] = haplotype[at + dropped :]
+                same = False
+                for other in range(region_slots[g], region_slots[g + 1]):
+                    same |= compare_bases(bases[base_offsets[other] : base_offsets[other + 1]], made) == 0
+                for other in range(new_slots[g], n):
+                    same |= compare_bases(new_bases[new_offsets[other] : new_offsets[other + 1]], made) == 0
+                if not same:
+                    new_offsets[n + 1] = new_offsets[n] + length
+                    n += 1
+        new_slots[g + 1] = n
+    return new_slots, new_bases[: new_offsets[n]].copy(), new_offsets[: n + 1].copy()
+
+
+@kernel
+def best_haplotypes(first, end, is_ref, score, best):
+    """Write the reference and then the haplotypes of highest score, of equal ones the first → their number."""
+    n = 0
+    for h in range(first, end):
+        place = n
+        while place > 0 and not is_ref[best[place - 1]] and (is_ref[h] or score[h] > score[best[place - 1]]):
+            place -= 1
+        if place < best.size:
+            n = min(n + 1, best.size)
+            for t in range(n - 1, place, -1):
+                best[t] = best[t - 1]
+            best[place] = h
+    return n
+
+
+@kernel
+def place_on_haplotype(cigar, size, ref_offset, ref_length, alt_length):
+    """Where an allele goes on a haplotype → (first base replaced, bases replaced, bases of the allele left out); -1 first: nowhere.
+
+    ref_offset: of the allele's first base, from the haplotype's first reference base on. It must not lie inside a deletion, and bases
+    must follow. A deletion anchored on the base before the haplotype takes its first bases.
+    """
+    if ref_offset == -1 and ref_length > 1 and alt_length == 1 and ref_length - 1 < size:
+        return 0, ref_length - 1, 1
+    ref_at = at = 0
+    for k in range(cigar.size):
+        operation, length = np.int64(cigar[k]) & 15, np.int64(cigar[k]) >> 4
+        if operation == CIGAR_I:
+            at += length
+            continue
+        if ref_at <= ref_offset < ref_at + length:
+            if operation == CIGAR_D or at + ref_offset - ref_at + ref_length >= size:
+                return -1, 0, 0
+            return at + ref_offset - ref_at, ref_length, 0
+        ref_at += length
+        if operation != CIGAR_D:
+            at += length
+    return -1, 0, 0
