@@ -36,6 +36,13 @@ READ_ROW, POS, END, FIRST_BASE, LAST_BASE, FIRST_OPERATION, N_OPERATIONS, N_FIEL
 
 
 @kernel
+def _copy(source, first, last, out):
+    """out[:] = source[first:last], which would take Numba two seconds to compile."""
+    for i in range(first, last):
+        out[i - first] = source[i]
+
+
+@kernel
 def _append(ops, n, length, operation):
     """Add an operation to ops[:n], merged with an equal one before it → n."""
     if length == 0:
@@ -117,13 +124,14 @@ def _offset_at(ops, n, start, position):
 
 
 @kernel
-def _clip(ops, n, start, first, last, is_left, clip_with, scratch):
-    """Clip read offsets first to last, which are the read's left end or its right end → (n, start).
+def _clip(ops, n, start, first, last, clip_with, scratch):
+    """Clip read offsets first to last, the read's left end (first is 0) or its right end → (n, start).
 
     clip_with : CIGAR_H or CIGAR_S
     scratch : uint32[n + ROOM]
     """
-    m, offset = 0, 0
+    m, offset = np.int64(0), np.int64(0)
+    is_left = first == 0
     for c in range(n):
         operation, length = ops[c] & 15, np.int64(ops[c] >> 4)
         if operation == CIGAR_H:
@@ -144,7 +152,7 @@ def _clip(ops, n, start, first, last, is_left, clip_with, scratch):
             m = _append(scratch, m, clipped, clip_with)
         offset = stop
     m = _tidy_ends(scratch, m)
-    ops[:m] = scratch[:m]
+    _copy(scratch, 0, m, ops)
     return m, start
 
 
@@ -156,7 +164,7 @@ def _keep_from(ops, n, start, lo, hi, keep, scratch):
     """Hard-clip the first `keep` bases → (n, start, lo, hi)."""
     if keep >= hi - lo:
         return 0, start, lo, lo
-    n, start = _clip(ops, n, start, 0, keep, True, CIGAR_H, scratch)
+    n, start = _clip(ops, n, start, np.int64(0), keep, np.int64(CIGAR_H), scratch)
     return n, start, lo + keep, hi
 
 
@@ -165,7 +173,7 @@ def _keep_to(ops, n, start, lo, hi, keep, scratch):
     """Hard-clip all but the first `keep` bases → (n, start, lo, hi)."""
     if keep <= 0:
         return 0, start, lo, lo
-    n, start = _clip(ops, n, start, keep, hi - lo, False, CIGAR_H, scratch)
+    n, start = _clip(ops, n, start, keep, hi - lo, np.int64(CIGAR_H), scratch)
     return n, start, lo, lo + keep
 
 
@@ -206,12 +214,12 @@ def _settle_soft_clips(ops, n, start, lo, hi, revert, scratch):
             n, start, lo, hi = _keep_from(ops, n, start, lo, hi, leading, scratch)
         return n, start, lo, hi
     start = soft_start(ops, n, start)
-    m = 0
+    m = np.int64(0)
     for c in range(n):
         operation = ops[c] & 15
         m = _append(scratch, m, np.int64(ops[c] >> 4), CIGAR_M if operation == CIGAR_S else operation)
     n = _tidy_ends(scratch, m)
-    ops[:n] = scratch[:n]
+    _copy(scratch, 0, n, ops)
     if start < 0:  # before the contig
         n, start, lo, hi = _keep_from(ops, n, start, lo, hi, -start, scratch)
         start = 0
@@ -228,19 +236,14 @@ def _settle_ends(ops, n, start, lo, hi, base_quals, min_qual, soften, scratch):
         last -= 1
     if first == hi:
         return 0, start, lo, lo
-    if soften:
-        if hi - lo > 2:
-            if last < hi:
-                n, start = _clip(ops, n, start, last - lo, hi - lo, False, CIGAR_S, scratch)
-            if first > lo:
-                n, start = _clip(ops, n, start, 0, first - lo, True, CIGAR_S, scratch)
+    if soften and hi - lo <= 2:
         return n, start, lo, hi
-    size = last - lo
+    clip_with = np.int64(CIGAR_S if soften else CIGAR_H)
     if last < hi:
-        n, start, lo, hi = _keep_to(ops, n, start, lo, hi, size, scratch)
+        n, start = _clip(ops, n, start, last - lo, hi - lo, clip_with, scratch)
     if first > lo:
-        n, start, lo, hi = _keep_from(ops, n, start, lo, hi, first - lo, scratch)
-    return n, start, lo, hi
+        n, start = _clip(ops, n, start, np.int64(0), first - lo, clip_with, scratch)
+    return (n, start, lo, hi) if soften else (n, start, first, last)
 
 
 @kernel
@@ -343,7 +346,7 @@ def _sort_rows(n, order, spare, rows, flag, mapq, mate_contig_id, mate_pos, temp
                 else:
                     spare[k] = order[i]
                     i += 1
-        order[:n] = spare[:n]
+        _copy(spare, 0, n, order)
         width *= 2
 
 
@@ -359,12 +362,11 @@ def _write_rows(
         out_sample[used] = sample[row[READ_ROW]]
         out_pos[used], out_end[used] = row[POS], row[END]
         to = out_cigar_offsets[used]
-        for c in range(row[N_OPERATIONS]):
-            out_cigar[to + c] = ops[row[FIRST_OPERATION] + c]
+        _copy(ops, row[FIRST_OPERATION], row[FIRST_OPERATION] + row[N_OPERATIONS], out_cigar[to:])
         out_cigar_offsets[used + 1] = to + row[N_OPERATIONS]
         to, n_bases = out_base_offsets[used], row[LAST_BASE] - row[FIRST_BASE]
-        out_bases[to : to + n_bases] = bases[row[FIRST_BASE] : row[LAST_BASE]]
-        out_base_quals[to : to + n_bases] = base_quals[row[FIRST_BASE] : row[LAST_BASE]]
+        _copy(bases, row[FIRST_BASE], row[LAST_BASE], out_bases[to:])
+        _copy(base_quals, row[FIRST_BASE], row[LAST_BASE], out_base_quals[to:])
         out_base_offsets[used + 1] = to + n_bases
         used += 1
     return used
@@ -405,7 +407,8 @@ def _correct_overlaps(
     slots : int64[a power of two >= 2 (last - first)]
         Scratch: a hash table of the rows that wait for their mate; -1 is free, -2 was paired.
     """
-    slots[:] = -1
+    for i in range(slots.size):
+        slots[i] = -1
     mask = np.uint64(slots.size - 1)
     for row in range(first, last):
         r = read[row]
@@ -476,10 +479,10 @@ def _finalise(
     spare, slots, out_slots, out_read, out_sample, out_pos, out_end, out_cigar, out_cigar_offsets, out_bases, out_base_quals,
     out_base_offsets,
 ):  # fmt: skip
-    used = 0
+    used = np.int64(0)  # rather than a literal, for which the kernels below would be compiled once more
     for g in range(padded_start.size):
         low, high = np.int64(padded_start[g]), np.int64(padded_end[g])
-        n_rows = n_ops = 0
+        n_rows = n_ops = np.int64(0)
         u = _first_read(use, pos, low - max_span)
         while u < use.size and pos[use[u]] < high:
             r = use[u]
@@ -488,7 +491,7 @@ def _finalise(
                 continue
             n = cigar_offsets[r + 1] - cigar_offsets[r]
             mine = ops[n_ops:]
-            mine[:n] = cigar[cigar_offsets[r] : cigar_offsets[r + 1]]
+            _copy(cigar, cigar_offsets[r], cigar_offsets[r + 1], mine)
             n, start, lo, hi = _settle(
                 np.int64(pos[r]), np.int64(ref_end[r]), base_offsets[r], base_offsets[r + 1], flag[r], mate_contig_id[r], mate_pos[r],
                 template_length[r], base_quals, min_qual, revert_always, revert_never, soften, mine, n, scratch,
@@ -532,13 +535,13 @@ def _reclip(
     template_length, name_hash, span_start, span_end, scratch, rows, ops, order, spare, out_slots, out_read, out_sample, out_pos, out_end,
     out_cigar, out_cigar_offsets, out_bases, out_base_quals, out_base_offsets,
 ):  # fmt: skip
-    used = 0
+    used = np.int64(0)  # rather than a literal, for which the kernels below would be compiled once more
     for g in range(span_start.size):
-        n_rows = n_ops = 0
+        n_rows = n_ops = np.int64(0)
         for i in range(region_slots[g], region_slots[g + 1]):
             n = cigar_offsets[i + 1] - cigar_offsets[i]
             mine = ops[n_ops:]
-            mine[:n] = cigar[cigar_offsets[i] : cigar_offsets[i + 1]]
+            _copy(cigar, cigar_offsets[i], cigar_offsets[i + 1], mine)
             n, start, lo, hi = _clip_to_span(
                 mine, n, np.int64(pos[i]), base_offsets[i], base_offsets[i + 1], np.int64(span_start[g]), np.int64(span_end[g]), scratch
             )

@@ -240,7 +240,7 @@ def _add_likelihoods(
 
     sums : int64[K, n_samples, ploidy + 1], present : bool[K, n_samples], clip_sum, clip_count : int64[K]
     """
-    next_locus = 0
+    next_locus = np.int64(0)
     for read in use:
         row = sample[read]
         while next_locus < loci.size and loci[next_locus] < pos[read]:
@@ -275,8 +275,7 @@ def _add_likelihoods(
 @kernel
 def _one_sample(pls, priors, pow10):
     """Probability of a variant from the PLs of 0 .. ploidy alternate copies, under a Dirichlet prior; 0 where the reference is best."""
-    best, best_weighted, total = 0, 0, 0.0
-    top = 0.0
+    best, best_weighted, total, top = 0, 0, 0.0, 0.0
     for k in range(pls.size):
         weight = priors[k] * pow10[pls[k]] if pls[k] < pow10.size else 0.0
         total += weight
@@ -328,12 +327,14 @@ def _probabilities(sums, present, priors, pow10, log_combinations, ref_prior, al
     pls = np.empty((n_samples, n_genotypes), np.int64)
     rows = np.empty(n_samples, np.int64)
     for j in range(n_loci):
-        n_rows = 0
+        n_rows = np.int64(0)
         for s in range(n_samples):
             if present[j, s]:
                 rows[n_rows] = s
                 n_rows += 1
-                best = sums[j, s].max()
+                best = sums[j, s, 0]
+                for k in range(1, n_genotypes):
+                    best = max(best, sums[j, s, k])
                 for k in range(n_genotypes):
                     pls[s, k] = np.int64(math.floor(min(10.0 * ((best - sums[j, s, k]) / FIXED_POINT), 2147483647.0) + 0.5))
         if n_rows == 0:

@@ -35,7 +35,8 @@ def reach(settings):
 def smooth(raw, weights, out):
     """Fill out with the smoothed profile of raw (both float64[n]); each sum runs in ascending order of the loci it comes from."""
     half = weights.size // 2
-    out[:] = 0.0
+    for i in range(raw.size):
+        out[i] = 0.0
     for p in range(raw.size):
         value = raw[p]
         if value > 0.0:
@@ -111,13 +112,14 @@ def _cut(
     if s == limit and limit > 0 and not deep and anchor == UNBOUNDED:
         anchor = ANCHOR_BP if profile[first] > threshold else INACTIVE_ANCHOR_BP  # the run begins out of sight
         s, deep = _anchor_before(profile, threshold, limit, first, origin, anchor)
-    run, known = s, 0
+    run, known = s, np.int64(0)
     while s < last:
         active = profile[s] > threshold
         if s > run and active != (profile[s - 1] > threshold):
             run, deep, anchor = s, False, anchors[np.int64(active)]
         size = min(max_size + 1, n - s)
-        window[:size] = profile[s : s + size]
+        for i in range(size):
+            window[i] = profile[s + i]
         if streamed:
             known = max(known, _known_until(raw, s, need, contig_end, weights.size // 2))
             if known < n - 1:
@@ -145,11 +147,11 @@ def _cut_units(
     units : int64[n, 3]
         Start and end, within raw, which begins at `start`; from where on the profile is complete.
     """
-    n_found = 0
+    n_found = np.int64(0)
     window = np.empty(max_size + 1)
     profile = np.empty(raw.size)
     for u in range(units.shape[0]):
-        low, high, complete = units[u]
+        low, high, complete = units[u, 0], units[u, 1], units[u, 2]
         a, b = max(first, complete), min(last, high)
         if a >= b:
             continue
