@@ -1,4 +1,4 @@
-"""Regions of golden/gatk/genotyping/regions.jsonl.gz as the batches the stages hand on."""
+"""Regions of GATK, golden/gatk/genotyping/regions.jsonl.gz as the batches the stages hand on."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def haplotype_events(haplotype, reference, start):
             found += [(r + i, reference[r + i], bases[h + i]) for i in range(length) if reference[r + i] != bases[h + i]]
             r, h = r + length, h + length
         elif op == "I":
-            if 0 < h and h + length < len(bases):
+            if h > 0 and h + length < len(bases):
                 found.append((r - 1, reference[r - 1], reference[r - 1] + bases[h : h + length]))
             h += length
         else:
@@ -95,7 +95,8 @@ def haplotype_batch(regions, events=haplotype_events):
         start=np.array([s[1] for s in spans], np.int32), end=np.array([s[2] for s in spans], np.int32),
         variant_start=np.array([s[1] for s in variant], np.int32), variant_end=np.array([s[2] for s in variant], np.int32),
         region_slots=slots, bases=bases, base_offsets=base_offsets, cigar=cigar, cigar_offsets=cigar_offsets,
-        is_ref=np.array([h["ref"] for h in haplotypes]), score=np.full(len(haplotypes), np.nan), event_slots=np.array(event_slots, np.int64),
+        is_ref=np.array([h["ref"] for h in haplotypes]), score=np.full(len(haplotypes), np.nan),
+        event_slots=np.array(event_slots, np.int64),
         event_pos=np.array([e[0] for e in table], np.int32), event_ref_length=np.array([e[1] for e in table], np.int32), event_alt=alts,
         event_alt_offsets=alt_offsets, haplotype_events=rows, haplotype_event_offsets=row_offsets,
     )  # fmt: skip
