@@ -11,6 +11,7 @@ import numpy as np
 from gpuvc.assembly import smith_waterman
 from gpuvc.assembly.dangling import join_branches
 from gpuvc.assembly.debruijn import (
+    KMER_COLUMNS,
     N_KMERS,
     N_REPEATS,
     READ_SAMPLE,
@@ -120,7 +121,7 @@ def make_workspace(n_text, n_reads, n_samples, shortest_kmer, longest_ref, n_pru
         runs=np.empty((n_text // shortest_kmer + 1, 4), np.int64),
         keys=np.zeros(4 * n, np.uint64),
         slots=np.zeros(4 * n, np.int64),
-        kmers=np.empty((2 * n, 4), np.int64),
+        kmers=np.empty((2 * n, KMER_COLUMNS), np.int64),
         tally=np.zeros(3, np.int64),
         tables=np.empty((4, n, 8), np.int64),
         sizes=np.zeros((2, 5), np.int64),
@@ -164,20 +165,15 @@ def load_region(ref, first_row, last_row, sample, cigar, cigar_offsets, bases, b
 
 
 @inner_kernel
-def enter_kmers(k, ref_length, n_turns, allow_repeats, runs, reads, text, all_keys, all_slots, kmers, kmer_at, tally):
-    """Fill the table of k-mers, as large as it takes to be at most half full → ASSEMBLED, REFERENCE_REPEATS or NOT_TRIED."""
-    n_slots = 2048
-    while n_slots <= all_slots.size:
-        keys, slots = all_keys[:n_slots], all_slots[:n_slots]
-        tally[N_KMERS] = tally[N_REPEATS] = 0
-        tally[STAMP] += 1
-        if count_kmers(0, 0, ref_length, k, text, keys, slots, kmers, kmer_at, tally):
-            if tally[N_REPEATS] > 0 and not allow_repeats:
-                return REFERENCE_REPEATS
-            if count_read_kmers(runs, n_turns, k, reads, text, keys, slots, kmers, kmer_at, tally):
-                return ASSEMBLED
-        n_slots *= 2
-    return NOT_TRIED
+def enter_kmers(k, ref_length, n_turns, allow_repeats, runs, reads, text, keys, slots, kmers, kmer_at, tally):
+    """Fill the table of k-mers → ASSEMBLED, REFERENCE_REPEATS, or NOT_TRIED if it is too small."""
+    tally[N_KMERS] = tally[N_REPEATS] = 0
+    tally[STAMP] += 1
+    if not count_kmers(0, 0, ref_length, k, text, keys, slots, kmers, kmer_at, tally):
+        return NOT_TRIED
+    if tally[N_REPEATS] > 0 and not allow_repeats:
+        return REFERENCE_REPEATS
+    return ASSEMBLED if count_read_kmers(runs, n_turns, k, reads, text, keys, slots, kmers, kmer_at, tally) else NOT_TRIED
 
 
 @inner_kernel

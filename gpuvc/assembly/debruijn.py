@@ -31,9 +31,10 @@ from gpuvc.assembly.graph import (
 )
 from gpuvc.kernels.codes import N
 
-# Columns of `kmers`, int64[n, 4]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
-# had it, whether some sequence has it twice.
-KMER_PLACE, KMER_VERTEX, KMER_SEQUENCE, KMER_REPEATS = range(4)
+# Columns of `kmers`, int64[n, 9]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
+# had it, whether some sequence has it twice; by base, the row of the k-mer that it is followed by with that base (-1: not known).
+KMER_PLACE, KMER_VERTEX, KMER_SEQUENCE, KMER_REPEATS, KMER_NEXT = range(5)
+KMER_COLUMNS = KMER_NEXT + 5
 # Columns of `runs`, int64[n, 4]: row of `reads`, first and one past last place of usable bases; in row i of the last, the run whose turn
 # is the i-th.
 RUN_READ, RUN_START, RUN_STOP, RUN_TURN = range(4)
@@ -93,6 +94,15 @@ def order_runs(runs, n_runs, k, reads):
 
 
 @inner_kernel
+def key_of_kmer(place, k, text):
+    """The k-mer as a number to base 5, modulo 2 ** 64."""
+    key = np.uint64(0)
+    for t in range(k):
+        key = key * np.uint64(5) + np.uint64(text[place + t])
+    return key
+
+
+@inner_kernel
 def enter_kmer(key, place, k, text, keys, slots, kmers, tally):
     """Row of a k-mer in `kmers`, a new one if it was not there. A slot whose upper half is not the stamp is free."""
     stamp = tally[STAMP]
@@ -118,6 +128,8 @@ def enter_kmer(key, place, k, text, keys, slots, kmers, tally):
     kmers[row, KMER_VERTEX] = -1
     kmers[row, KMER_SEQUENCE] = -1
     kmers[row, KMER_REPEATS] = 0
+    for base in range(5):
+        kmers[row, KMER_NEXT + base] = -1
     return row
 
 
@@ -129,19 +141,16 @@ def count_kmers(sequence, start, stop, k, text, keys, slots, kmers, kmer_at, tal
     """
     if 2 * (tally[N_KMERS] + stop - start) > slots.size or tally[N_KMERS] + stop - start > kmers.shape[0]:
         return False
-    five = np.uint64(5)
-    top = np.uint64(1)
-    for _ in range(k):
-        top *= five
-    key = np.uint64(0)
-    for p in range(start, stop):
-        key = key * five + np.uint64(text[p])
-        place = p - k + 1
-        if place < start:
-            continue
-        if place > start:
-            key -= top * np.uint64(text[place - 1])
-        row = enter_kmer(key, place, k, text, keys, slots, kmers, tally)
+    row = np.int64(-1)
+    for place in range(start, stop - k + 1):
+        base = text[place + k - 1]
+        # A k-mer and the base after it say which k-mer follows: most steps have been made before and need no hash.
+        following = kmers[row, KMER_NEXT + base] if row >= 0 else np.int64(-1)
+        if following < 0:
+            following = enter_kmer(key_of_kmer(place, k, text), place, k, text, keys, slots, kmers, tally)
+            if row >= 0:
+                kmers[row, KMER_NEXT + base] = following
+        row = following
         kmer_at[place] = row
         if kmers[row, KMER_SEQUENCE] == sequence and kmers[row, KMER_REPEATS] == 0:
             kmers[row, KMER_REPEATS] = 1
