@@ -78,17 +78,14 @@ def _forget_beyond(window, n, s, known, raw, weights):
 
 @kernel
 def _anchor_before(profile, threshold, limit, x, origin, anchor):
-    """The last anchor at or before x, and whether it is a multiple of `anchor` inside a run: where a run of equal flags starts, or a
-    multiple that lies at least `anchor` behind that."""
+    """The last anchor at or before x: where a run of equal flags starts, or a multiple of `anchor` at least `anchor` behind that."""
     flag = profile[x] > threshold
     multiple = (origin + x) // anchor * anchor - origin
     low = max(multiple - anchor, limit)
     y = x
     while y > low and (profile[y - 1] > threshold) == flag:
         y -= 1
-    if y == low and multiple - anchor >= limit:
-        return multiple, True
-    return y, False
+    return multiple if y == low and multiple - anchor >= limit else y
 
 
 @kernel
@@ -108,15 +105,15 @@ def _cut(
     n = profile.size
     max_size = window.size - 1
     anchor = anchors[np.int64(profile[first] > threshold)]
-    s, deep = _anchor_before(profile, threshold, limit, first, origin, anchor)
-    if s == limit and limit > 0 and not deep and anchor == UNBOUNDED:
+    s = _anchor_before(profile, threshold, limit, first, origin, anchor)
+    if s == limit and limit > 0 and anchor == UNBOUNDED:
         anchor = ANCHOR_BP if profile[first] > threshold else INACTIVE_ANCHOR_BP  # the run begins out of sight
-        s, deep = _anchor_before(profile, threshold, limit, first, origin, anchor)
+        s = _anchor_before(profile, threshold, limit, first, origin, anchor)
     run, known = s, np.int64(0)
     while s < last:
         active = profile[s] > threshold
         if s > run and active != (profile[s - 1] > threshold):
-            run, deep, anchor = s, False, anchors[np.int64(active)]
+            run, anchor = s, anchors[np.int64(active)]
         size = min(max_size + 1, n - s)
         for i in range(size):
             window[i] = profile[s + i]
@@ -126,8 +123,7 @@ def _cut(
                 _forget_beyond(window, size, s, known, raw, weights)
         e = 1
         while e < max_size and e < size and (window[e] > threshold) == active:
-            if (origin + s + e) % anchor == 0 and (deep or s + e - run >= anchor):
-                deep = True
+            if (origin + s + e) % anchor == 0 and s + e - run >= anchor:
                 break
             e += 1
         if active and e == max_size:

@@ -99,6 +99,10 @@ class TestEvidence:
         assert set(probabilities(reads)) == {99}
         assert set(probabilities([r.but(template_length=101) for r in reads])) == {99, 100}
         assert set(probabilities([r.but(flag=r.flag | FLAG_MATE_UNMAPPED) for r in reads])) == {99, 100}
+        for template_length, active in ((100, set()), (101, {165})):
+            paired |= {"mate_pos": 60, "template_length": template_length}
+            aligned = [read_at(60, length=120, alt={165}, **paired) for _ in range(5)] + [read_at(140) for _ in range(5)]
+            assert set(probabilities(aligned)) == active
         paired = {"flag": FLAG_PAIRED | FLAG_REVERSE, "mate_pos": 100, "mate_contig_id": 0, "template_length": -200}
         reads = [read_at(80, alt={99, 100}, **paired) for _ in range(5)] + [read_at(80) for _ in range(5)]
         assert set(probabilities(reads)) == {100}
