@@ -116,11 +116,11 @@ def _pieces(rows, cuts):
 def call_shard(shard, alignments, reference, settings, backend, clock, reads=None):
     """Calls of one shard; see `gpuvc.caller.call_shard`. `reads` may be given when they were fetched before."""
     if reads is None:
-        reads = caller.fetch_reads(shard, alignments, clock)
+        reads = caller.fetch_reads(shard, alignments, settings, clock)
     name = alignments.contigs.names[shard.contig_id]
     if reads.n_reads and name not in reference.contigs.index:
         raise InputError(missing_contig(name, reference.contigs, "the alignments", reference.path))
-    return caller.call_shard(shard, reads, alignments.contigs, reference, settings, backend, clock)
+    return caller.call_shard(shard, reads, alignments, reference, settings, backend, clock)
 
 
 def merge_shards(results, contigs, writer):
@@ -174,7 +174,7 @@ def call_variants(
     create_index=True,
     progress=None,
 ):
-    """Call germline SNVs and indels of one sample.
+    """Call germline SNVs and indels; of several samples together with the haplotype engine.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def call_variants(
     intervals, exclude_intervals, interval_padding, interval_exclusion_padding, interval_set_rule, interval_merging_rule
         As `gpuvc.io.bed.resolve_intervals` takes them.
     sample_name : str, optional
-        Needed when the alignments hold several samples.
+        Calls this sample alone. The pileup engine needs it when the alignments hold several.
     device : "auto", "cpu" or "cuda"
     threads : int, optional
         Default: every core this process may use. Never changes calls.
@@ -222,7 +222,8 @@ def call_variants(
         stack.enter_context(compile_timer)
         genome = open_reference(reference)
         source = stack.enter_context(open_alignments(paths, reference=reference, sample_name=sample_name, threads=threads))
-        contigs, sample = source.contigs, source.sample
+        contigs = source.contigs
+        samples = source.samples_to_call() if settings.engine == "haplotype" else (source.sample,)
         shown = ", ".join(map(str, paths))
         missing = check_contigs(contigs, genome.contigs, shown, reference)
         targets = resolve_intervals(
@@ -237,7 +238,7 @@ def call_variants(
             check_targets(targets, missing, contigs, genome.contigs, shown, reference)
         backend, reason = choose_backend(device)
         header = vcf_header(
-            contigs, (sample,), reference_path=reference, settings=settings, command_line=command_line, version=version_header
+            contigs, samples, reference_path=reference, settings=settings, command_line=command_line, version=version_header
         )
         report_file = stack.enter_context(PartialFile(report)) if report else None
         writer = stack.enter_context(VariantWriter(output, header, create_index=create_index)) if output is not None else _Kept()
@@ -245,7 +246,7 @@ def call_variants(
         clock = Clock()
         results = in_order(
             shards,
-            lambda shard: caller.fetch_reads(shard, source, clock),
+            lambda shard: caller.fetch_reads(shard, source, settings, clock),
             lambda shard, reads: call_shard(shard, source, genome, settings, backend, clock, reads),
             threads=threads,
             prepare_in_turn=source.is_sequential,
@@ -260,9 +261,9 @@ def call_variants(
             del clock.counts[f"reads.{name}"]
         summary = run_report(
             command_line=command_line, settings=settings, reference=reference, alignments={str(p): _size(p) for p in paths}, output=output,
-            sample=sample, device=f"{backend.name} ({backend.device})", device_reason=reason, threads=threads, started_at=started_at,
+            samples=samples, device=f"{backend.name} ({backend.device})", device_reason=reason, threads=threads, started_at=started_at,
             reads_seen=n_used + sum(refused.values()), reads_used=n_used, reads_filtered=refused, bases=clock.counts.pop("bases", 0),
-            targets_bp=sum(shard.n_bases for shard in shards), candidate_loci=clock.counts.pop("loci.candidates", 0),
+            targets_bp=sum(shard.n_bases for shard in shards), candidate_loci=clock.counts.pop("loci.candidates", 0), regions=clock.counts.pop("regions", 0),
             records_by_type=by_type, records_by_filter=by_filter, clock=clock, compile_s=compile_timer.seconds,
         )  # fmt: skip
         if report_file:

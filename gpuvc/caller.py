@@ -1,41 +1,67 @@
-"""One shard through every stage, in order."""
+"""One shard through every stage, in order: read it first. Each engine is one function.
+
+    pileup      reads → counts per position → candidate loci → reads × short haplotypes → genotypes
+    haplotype   reads → activity → regions → assembled haplotypes → reads × haplotypes (PairHMM) → genotypes
+"""
 
 import numpy as np
 
+from gpuvc.assembly.assemble import assemble
+from gpuvc.assembly.finalise import finalise_reads, reclip
+from gpuvc.assembly.haplotypes import align_haplotypes
+from gpuvc.assembly.trimming import trim_haplotypes
+from gpuvc.batches import RegionBatch
 from gpuvc.genotyping.calls import call_loci
+from gpuvc.genotyping.filters import apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
+from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.intervals import Interval
+from gpuvc.likelihoods.pairhmm import score_haplotypes
 from gpuvc.likelihoods.score import score_reads
+from gpuvc.pileup.activity import activity_profile
 from gpuvc.pileup.candidates import find_candidates
 from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.pileup.pileup import pile_up
 from gpuvc.pileup.read_filters import MAX_READ_SPAN, choose_reads
+from gpuvc.pileup.regions import active_regions, reach
 
 CONTEXT_BP = 768
-"""A call depends on reads within this distance of it, plus the rest of those reads: 150 bp to calls that decide on its filters, from each
-40 bp to neighbouring candidates beyond a repeat, an indel's way to its leftmost place (at most 200 bp), 100 bp of soft clips, 50 bp of
-indel."""
+"""With the pileup engine, a call depends on reads within this distance of it, plus the rest of those reads: 150 bp to calls that decide
+on its filters, from each 40 bp to neighbouring candidates beyond a repeat, an indel's way to its leftmost place (at most 200 bp), 100 bp
+of soft clips, 50 bp of indel."""
+EARLIER_BP = 1024
+"""With the haplotype engine: how far before a shard regions are called, too, because of what calls there say of calls in the shard: 150 bp
+for its filters, and the deletions that a `*` stands for."""
+EVENT_CONTEXT_BP = 500  # reference around a padded region in which repeats are counted
+ROWS_A_BATCH = 60_000  # reads of regions that are held at a time, each counted in every region it belongs to
 
 
-def fetch_reads(shard, alignments, clock):
+def fetch_reads(shard, alignments, settings, clock):
     """ReadBatch of all reads that calling `shard` needs."""
-    contig_length = alignments.contigs.lengths[shard.contig_id]
-    near = shard.span.padded(CONTEXT_BP, contig_length)
+    near = _near(shard.span, alignments.contigs.lengths[shard.contig_id], settings)
     with clock.stage("decode"):
         # All reads that start where any read near the shard starts: the downsampler judges them together.
         return alignments.fetch(Interval(near.contig_id, max(0, near.start - MAX_READ_SPAN), near.end))
 
 
-def call_shard(shard, reads, contigs, reference, settings, backend, clock):
+def _near(span, contig_length, settings):
+    """The interval that calls in `span` depend on."""
+    if settings.engine == "pileup":
+        return span.padded(CONTEXT_BP, contig_length)
+    before, after = reach(settings)
+    after = max(after, settings.max_assembly_region_size + settings.assembly_region_padding)
+    return Interval(span.contig_id, max(0, span.start - EARLIER_BP - before), min(contig_length, span.end + after))
+
+
+def call_shard(shard, reads, alignments, reference, settings, backend, clock):
     """Call variants in one shard.
 
     Parameters
     ----------
     shard : Shard
     reads : ReadBatch
-        From `fetch_reads`; base qualities are changed.
-    contigs : Contigs
-        Of the alignments.
+        From `fetch_reads`; base qualities may be changed.
+    alignments : AlignmentSource
     reference : Reference
     settings : Settings
     backend : Backend
@@ -49,29 +75,82 @@ def call_shard(shard, reads, contigs, reference, settings, backend, clock):
     """
     if reads.n_reads == 0:
         return []
-    contig, contig_length = contigs.names[shard.contig_id], contigs.lengths[shard.contig_id]
-    span = shard.span
-    near = span.padded(CONTEXT_BP, contig_length)
     with clock.stage("filter"):
-        use, refused, n_bases = choose_reads(reads, contig_length, settings, span.start, span.end)
+        contig_length = alignments.contigs.lengths[shard.contig_id]
+        use, refused, n_bases = choose_reads(reads, contig_length, settings, shard.span.start, shard.span.end)
+        near = _near(shard.span, contig_length, settings)
         use = use[reads.ref_end[use] > near.start]
+    for name, n in refused.items():
+        clock.add(f"reads.{name}", n)
+    clock.add("bases", n_bases)
+    return _inside(_ENGINES[settings.engine](shard, near, reads, use, alignments, reference, settings, backend, clock), shard)
+
+
+def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock):
+    """The pileup engine: no assembly."""
+    contigs = alignments.contigs
+    span = shard.span
+    with clock.stage("filter"):
         finalise_quals(reads, use, settings.correct_overlapping_quality)
     with clock.stage("pileup"):
-        window = near.padded(CONTEXT_BP, contig_length)
-        codes = reference.window(contig, window.start, window.end)
+        window = near.padded(CONTEXT_BP, contigs.lengths[shard.contig_id])
+        codes = reference.window(contigs.names[shard.contig_id], window.start, window.end)
         pileup, events = pile_up(reads, use, near, codes, window.start, settings.min_base_quality, backend)
         ploidy = settings.sample_ploidy
         max_alternates = most_alleles(ploidy, 1 + settings.max_alternate_alleles) - 1
         candidates = find_candidates(pileup, codes, window.start, ploidy, copy_costs(ploidy), max_alternates)
+        clock.add("loci.candidates", int(((candidates.locus_pos >= span.start) & (candidates.locus_pos < span.end)).sum()))
     with clock.stage("likelihoods"):
         likelihoods = score_reads(reads, use, candidates, events, codes, window.start, settings, backend)
     with clock.stage("genotyping"):
-        calls = call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
-    for name, n in refused.items():
-        clock.add(f"reads.{name}", n)
-    clock.add("bases", n_bases)
-    clock.add("loci.candidates", int(((candidates.locus_pos >= span.start) & (candidates.locus_pos < span.end)).sum()))
-    return _inside(calls, shard)
+        return call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
+
+
+def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock):
+    """The haplotype engine: local assembly."""
+    contigs = alignments.contigs
+    contig_length = contigs.lengths[shard.contig_id]
+    span = shard.span
+    n_samples = len(alignments.samples_to_call())
+    with clock.stage("activity"):
+        window = near.padded(settings.assembly_region_padding + EVENT_CONTEXT_BP, contig_length)
+        codes = reference.window(contigs.names[shard.contig_id], window.start, window.end)
+        sample = alignments.sample_column(reads)
+        profile = activity_profile(
+            reads, use, sample, n_samples, near.start, near.end, codes, window.start, contig_length, settings.sample_ploidy, settings
+        )
+        targets = np.array([[max(0, span.start - EARLIER_BP), span.end]])
+        regions = active_regions(profile, near.start, targets, shard.contig_id, contig_length, settings)
+        clock.add("regions", int(((regions.start >= span.start) & (regions.start < span.end)).sum()))
+    calls, covering = [], []
+    for batch in _batches_of(regions, reads, use):
+        with clock.stage("assembly"):
+            found = finalise_reads(batch, reads, use, sample, settings)
+            haplotypes = align_haplotypes(batch, assemble(batch, found, codes, window.start, settings), codes, window.start, settings)
+            haplotypes = trim_haplotypes(batch, haplotypes, codes, window.start, settings)
+            found, is_side = reclip(found, haplotypes.start, haplotypes.end, reads, sample, settings)
+        with clock.stage("likelihoods"):
+            likelihoods = score_haplotypes(found, haplotypes, reads, ~is_side, settings, backend)
+        with clock.stage("genotyping"):
+            calls += genotype_regions(
+                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, covering=covering
+            )
+    with clock.stage("genotyping"):
+        apply_filters(calls)
+    return calls
+
+
+_ENGINES = {"pileup": _call_from_counts, "haplotype": _call_from_haplotypes}
+
+
+def _batches_of(regions, reads, use):
+    """The regions in runs of about ROWS_A_BATCH reads, each read counted in every region it belongs to."""
+    pos = reads.pos[use]
+    n_rows = np.searchsorted(pos, regions.padded_end) - np.searchsorted(pos, regions.padded_start - 200)
+    cuts = np.flatnonzero(np.diff(np.cumsum(n_rows) // ROWS_A_BATCH)) + 1
+    bounds = [0, *cuts.tolist(), regions.n_regions]
+    columns = (regions.start, regions.end, regions.padded_start, regions.padded_end)
+    return [RegionBatch(regions.contig_id, *(c[a:b] for c in columns)) for a, b in zip(bounds, bounds[1:]) if a < b]
 
 
 def _inside(calls, shard):

@@ -160,7 +160,7 @@ CALL_OPTIONS = (
         ("--input", "-I", "--in-bam"),
         "alignments",
         Text("BAM"),
-        "sorted BAM or CRAM of one sample, - for standard input, or a .list of paths, one a line; may be given several times",
+        "sorted BAM or CRAM, - for standard input, or a .list of paths, one a line; may be given several times",
         repeatable=True,
         required=True,
     ),
@@ -199,7 +199,7 @@ CALL_OPTIONS = (
         ("--sample-name", "-ALIAS", "-sn"),
         "sample_name",
         Text("NAME"),
-        "which sample to call when the input holds several (read groups' SM)",
+        "call this sample of several (read groups' SM); default: all, together",
     ),
     Option(
         PLACES,
@@ -286,7 +286,13 @@ CALL_OPTIONS = (
     Option(
         READS, ("--disable-read-filter", "-DF"), "disabled_read_filters", Text("NAME"), "do not apply this read filter", repeatable=True
     ),
-    Option(CALLING, ("--engine",), "engine", Choice(("pileup",)), "how variants are found: pileup = from counts, no assembly"),
+    Option(
+        CALLING,
+        ("--engine",),
+        "engine",
+        Choice(("haplotype", "pileup")),
+        "how variants are found: haplotype = local assembly, pileup = from counts, several times faster",
+    ),
     Option(CALLING, ("--sample-ploidy", "-ploidy", "--ploidy"), "sample_ploidy", Integer(1, 100), "copies of each chromosome"),
     Option(
         CALLING,
@@ -621,10 +627,10 @@ REFUSED = (
     _refused("--enable-all-annotations", _ANNOTATIONS, Switch(), ["false"]),
     _refused("--disable-tool-default-annotations", _ANNOTATIONS, Switch(), ["false"]),
     _refused("--max-genotype-count", "alleles of a locus are bounded by 1024 genotypes. See --max-alternate-alleles", does=["1024"]),
-    _refused("--num-reference-samples-if-no-call", "gpuvc calls one sample"),
-    _refused("--population-callset -population", "gpuvc calls one sample"),
-    _refused("--pedigree -ped", "gpuvc calls one sample"),
-    _refused("--founder-id", "gpuvc calls one sample"),
+    _refused("--num-reference-samples-if-no-call", "there is no such model of populations"),
+    _refused("--population-callset -population", "there is no such model of populations"),
+    _refused("--pedigree -ped", "there is no such model of populations"),
+    _refused("--founder-id", "there is no such model of populations"),
     _refused("--genotype-assignment-method -gam", _DRAGEN, does=["use_pls_to_assign"]),
     _refused("--contamination-fraction-to-filter -contamination", _TUNING, does=["0", "0.0"]),
     _refused("--contamination-fraction-per-sample-file -contamination-file", _TUNING),

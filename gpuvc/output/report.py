@@ -16,7 +16,7 @@ def run_report(
     reference,
     alignments,
     output,
-    sample,
+    samples,
     device,
     device_reason,
     threads,
@@ -27,6 +27,7 @@ def run_report(
     bases,
     targets_bp,
     candidate_loci,
+    regions,
     records_by_type: dict,
     records_by_filter: dict,
     clock: Clock,
@@ -59,7 +60,7 @@ def run_report(
         "inputs": {
             "reference": str(reference),
             "alignments": [{"path": str(p), "bytes": n} for p, n in alignments.items()],
-            "sample": sample,
+            "samples": list(samples),
         },
         "output": output and str(output),
         "device": {"name": device, "reason": device_reason},
@@ -67,6 +68,7 @@ def run_report(
         "reads": {"seen": reads_seen, "used": reads_used, "bases": bases, "filtered": dict(reads_filtered)},
         "targets_bp": targets_bp,
         "candidate_loci": candidate_loci,
+        "regions": regions,
         "records": {
             "total": sum(records_by_type.values()),
             "by_type": dict(records_by_type),
