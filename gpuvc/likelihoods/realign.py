@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpuvc.assembly.smith_waterman import SOFTCLIP, align, append_operation, reverse_operations
+from gpuvc.assembly.smith_waterman import NEVER, SOFTCLIP, align, append_operation, reverse_operations, trace_back
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_H, CIGAR_I, CIGAR_M, CIGAR_S
 from gpuvc.kernels.jit import kernel
 
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 10, -15, -30, -5
 INFORMATIVE_LOG10 = 0.2  # haplotypes no further apart explain a read equally well
 _MISMATCH_LOSS = MATCH - MISMATCH
+_MOST_SPARSE = 6  # mismatches up to which few paths stay within reach of the gapless placement
 
 
 @dataclass(slots=True)
@@ -85,9 +86,9 @@ def best_haplotype(log10, priority):
 
 
 @kernel
-def ungapped_placement(ref, query):
-    """(offset, mismatches) of the gapless placement with fewest mismatches, the last of equal ones; (-1, -1) if query is the longer."""
-    best, where = query.size + 1, -1
+def ungapped_placement(ref, query, most):
+    """(offset, mismatches) of the gapless placement with fewest mismatches, the last of equal ones; (-1, -1) if all have more than most."""
+    best, where = most + 1, -1
     for start in range(ref.size - query.size, -1, -1):
         n = 0
         for i in range(query.size):
@@ -119,11 +120,101 @@ def align_to_haplotype(ref, query, rows, back, cigar):
     A gap costs more than one mismatch and the bases that hang over an end cost MATCH each, so without mismatch, or with one and no such
     overhang, the gapless placement is the best; of equal ones the last is taken.
     """
-    start, mismatches = ungapped_placement(ref, query)
+    start, mismatches = ungapped_placement(ref, query, 1)
+    if mismatches < 0:
+        start, mismatches = ungapped_placement(ref, query, _MOST_SPARSE)
     if mismatches == 0 or (mismatches == 1 and not _overhangs(ref, query, _MISMATCH_LOSS // MATCH)):
         cigar[0] = np.uint32(query.size << 4 | CIGAR_M)
         return start, 1
-    return align(ref, query, MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND, SOFTCLIP, rows, back, cigar)
+    if mismatches < 0:
+        return align(ref, query, MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND, SOFTCLIP, rows, back, cigar)
+    end_row, end_column = fill_near(ref, query, query.size * MATCH - mismatches * _MISMATCH_LOSS, rows, back)
+    return trace_back(ref.size, query.size, end_row, end_column, SOFTCLIP, back, cigar)
+
+
+@kernel
+def fill_near(ref, query, at_least, columns, back):
+    """`fill`, but only the cells from which a score of `at_least` can still be reached → the cell where the alignment ends.
+
+    Such cells alone lie on the best paths, equal ones included, when some path has that score; the others count as unreachable. The walk
+    goes base by base of the query, over the rows (bases of ref) still alive: all at first, a few diagonals after a dozen bases.
+
+    columns : int32[6, >= ref.size + 1]
+        Overwritten: score, insertion, insertion_length of the last base and this.
+    """
+    n, m = ref.size, query.size
+    width = m + 1
+    score, gap, gap_length = columns[0], columns[1], columns[2]
+    new_score, new_gap, new_length = columns[3], columns[4], columns[5]
+    alive, n_alive = np.arange(n + 1), n + 1
+    next_alive = np.empty(n + 1, np.int64)
+    score[: n + 1] = 0
+    gap[: n + 1] = NEVER
+    gap_length[: n + 1] = 0
+    best, end_row, end_column = np.int64(NEVER), n, m
+    last_best, last_column = np.int64(NEVER), m  # in the last row
+    for j in range(1, m + 1):
+        base = query[j - 1]
+        needed = np.int64(at_least - MATCH * (m - j))
+        n_next, p, q = 0, 0, 0  # p: first alive row >= i; q: first alive row >= i - 1
+        row, deletion, deletion_length = np.int64(-1), np.int64(NEVER), np.int64(0)
+        above = np.int64(NEVER)  # score of the row before in this column
+        while True:
+            # The next row that an insertion, a step along the diagonal, or a deletion from the row above can reach.
+            i = n + 1
+            if p < n_alive:
+                i = min(i, alive[p])
+            if q < n_alive:
+                i = min(i, alive[q] + 1)
+            if max(above + GAP_OPEN, deletion + GAP_EXTEND) >= needed:
+                i = min(i, row + 1)
+            if i > n:
+                break
+            if i != row + 1:
+                above, deletion = np.int64(NEVER), np.int64(NEVER)
+            opened, extended = above + GAP_OPEN, deletion + GAP_EXTEND
+            deletion_length = np.int64(1) if opened > extended else deletion_length + 1
+            deletion = max(opened, extended)
+            diagonal, insertion, length = np.int64(NEVER), np.int64(NEVER), np.int64(0)
+            if q < n_alive and alive[q] == i - 1:
+                diagonal = np.int64(score[i - 1]) + (MATCH if ref[i - 1] == base else MISMATCH)
+                q += 1
+            if p < n_alive and alive[p] == i:
+                opened, extended = np.int64(score[i]) + GAP_OPEN, np.int64(gap[i]) + GAP_EXTEND
+                length = np.int64(1) if opened > extended else np.int64(gap_length[i]) + 1
+                insertion = max(opened, extended)
+                p += 1
+            if i == 0:
+                value, step, insertion = np.int64(0), np.int64(0), np.int64(NEVER)
+            else:
+                value, step = diagonal, np.int64(0)
+                if insertion > value:
+                    value, step = insertion, -length
+                if deletion > value:
+                    value, step = deletion, deletion_length
+            if value < needed:
+                above = np.int64(NEVER)
+                row = i
+                if deletion < needed:
+                    deletion = np.int64(NEVER)
+                continue
+            back[i * width + j] = np.int16(step)
+            new_score[i], new_gap[i], new_length[i] = value, max(insertion, np.int64(NEVER)), length
+            next_alive[n_next] = i
+            n_next += 1
+            above, row = value, i
+            if j == m and i > 0 and value >= best:
+                best, end_row = value, i
+            if (i == n and value > last_best) or (i == n and value == last_best and abs(n - j) < abs(n - last_column)):
+                last_best, last_column = value, j
+        score, new_score = new_score, score
+        gap, new_gap = new_gap, gap
+        gap_length, new_length = new_length, gap_length
+        alive, next_alive = next_alive, alive
+        n_alive = n_next
+    if last_best > best or (last_best == best and abs(n - last_column) < abs(end_row - m)):
+        end_row, end_column = n, last_column
+    return end_row, end_column
 
 
 @kernel
@@ -331,7 +422,7 @@ def _realign(
 ):  # fmt: skip
     """Write pos, end, haplotype and new_offsets by row; the new CIGARs are returned."""
     longest_read, longest_haplotype = _longest(base_offsets), _longest(haplotype_offsets)
-    rows = np.empty((6, longest_read + 1), np.int32)
+    rows = np.empty((6, max(longest_read, longest_haplotype) + 1), np.int32)
     back = np.empty((longest_haplotype + 1) * (longest_read + 1), np.int16)
     room = 2 * (longest_read + longest_haplotype) + _longest(haplotype_cigar_offsets) + 8
     to_haplotype, lifted, final = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
