@@ -263,7 +263,8 @@ def call_variants(
             command_line=command_line, settings=settings, reference=reference, alignments={str(p): _size(p) for p in paths}, output=output,
             samples=samples, device=f"{backend.name} ({backend.device})", device_reason=reason, threads=threads, started_at=started_at,
             reads_seen=n_used + sum(refused.values()), reads_used=n_used, reads_filtered=refused, bases=clock.counts.pop("bases", 0),
-            targets_bp=sum(shard.n_bases for shard in shards), candidate_loci=clock.counts.pop("loci.candidates", 0), regions=clock.counts.pop("regions", 0),
+            targets_bp=sum(shard.n_bases for shard in shards), candidate_loci=clock.counts.pop("loci.candidates", 0),
+            regions=clock.counts.pop("regions", 0),
             records_by_type=by_type, records_by_filter=by_filter, clock=clock, compile_s=compile_timer.seconds,
         )  # fmt: skip
         if report_file:

@@ -4,6 +4,8 @@
     haplotype   reads → activity → regions → assembled haplotypes → reads × haplotypes (PairHMM) → genotypes
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from gpuvc.assembly.assemble import assemble
@@ -150,7 +152,7 @@ def _batches_of(regions, reads, use):
     cuts = np.flatnonzero(np.diff(np.cumsum(n_rows) // ROWS_A_BATCH)) + 1
     bounds = [0, *cuts.tolist(), regions.n_regions]
     columns = (regions.start, regions.end, regions.padded_start, regions.padded_end)
-    return [RegionBatch(regions.contig_id, *(c[a:b] for c in columns)) for a, b in zip(bounds, bounds[1:]) if a < b]
+    return [RegionBatch(regions.contig_id, *(c[a:b] for c in columns)) for a, b in pairwise(bounds) if a < b]
 
 
 def _inside(calls, shard):
