@@ -135,7 +135,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             likelihoods = score_haplotypes(found, haplotypes, reads, ~is_side, settings, backend)
         with clock.stage("genotyping"):
             calls += genotype_regions(
-                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, covering=covering
+                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, backend, covering=covering
             )
     with clock.stage("genotyping"):
         apply_filters(calls)

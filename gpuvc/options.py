@@ -441,8 +441,8 @@ CALL_OPTIONS = (
         HAPLOTYPES,
         ("--pcr-indel-model",),
         "pcr_indel_model",
-        Choice(("NONE", "HOSTILE", "AGGRESSIVE", "CONSERVATIVE")),
-        "how likely the polymerase slips in repeats; NONE for PCR-free libraries",
+        Choice(("REPEATS", "NONE", "HOSTILE", "AGGRESSIVE", "CONSERVATIVE")),
+        "how likely the polymerase slips in repeats (GATK: CONSERVATIVE; so with --concordance hc)",
     ),
     Option(
         HAPLOTYPES,

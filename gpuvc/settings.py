@@ -38,8 +38,12 @@ class Settings:
     matching_bases_in_dangling_end: int = -1  # -1: by alignment; GATK --num-matching-bases-in-dangling-end-to-recover
     legacy_graph_cycle_detection: bool = False  # GATK --enable-legacy-graph-cycle-detection
     cap_base_qualities_to_mapq: bool = True  # GATK --disable-cap-base-qualities-to-map-quality turns it off
-    base_quality_score_threshold: int = 18  # phred; GATK --base-quality-score-threshold: below it a base says nothing
-    pcr_indel_model: str = "CONSERVATIVE"  # GATK --pcr-indel-model: NONE, HOSTILE, AGGRESSIVE or CONSERVATIVE
+    # phred; GATK --base-quality-score-threshold: below it a base says nothing. There 18, and here with concordance; recalibrated or not,
+    # a base of quality 15 is right 30 times in 31, and at low depth it is needed.
+    base_quality_score_threshold: int = 6
+    # GATK --pcr-indel-model: NONE, HOSTILE, AGGRESSIVE or CONSERVATIVE (its default, and ours with concordance). REPEATS: by period and
+    # copies of the repeat, DRAGEN-GATK's published costs.
+    pcr_indel_model: str = "REPEATS"
     # phred; GATK --phred-scaled-global-read-mismapping-rate: how far a read can prefer one haplotype to another. Negative: no limit.
     phred_scaled_global_read_mismapping_rate: int = 45
     expected_mismatch_rate: float = 0.02  # per base; GATK --expected-mismatch-rate-for-read-disqualification

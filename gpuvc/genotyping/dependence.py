@@ -32,7 +32,7 @@ def least_error_cost(ploidy):
 
 
 @kernel
-def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, flag, table, least_cost, weights):
+def _error_weights(is_indel, pair_slots, is_reverse, allele_slots, penalties, table, least_cost, weights):
     for locus in range(pair_slots.size - 1):
         first, last = pair_slots[locus], pair_slots[locus + 1]
         if is_indel[locus]:
@@ -51,7 +51,7 @@ def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, fla
                 elif penalties[a] < second:
                     second = penalties[a]
             firmness[i] = second - best
-            group[i] = 2 * which + (1 if flag[pair_read[pair]] & FLAG_REVERSE else 0)
+            group[i] = 2 * which + (1 if is_reverse[pair] else 0)
             # By group, then the firmest read first, then the order of the file.
             key[i] = (group[i] << 44) + ((np.int64(1 << 20) - firmness[i]) << 22) + i
         key.sort()
@@ -66,7 +66,7 @@ def _error_weights(is_indel, pair_slots, pair_read, allele_slots, penalties, fla
 
 
 def error_weights(is_indel, likelihoods, reads, ploidy):
-    """int32[P]: in 1/256, for `gpuvc.kernels.cpu.genotypes.genotype_likelihood`.
+    """`weigh_errors` of the pileup engine's likelihoods.
 
     Parameters
     ----------
@@ -74,9 +74,21 @@ def error_weights(is_indel, likelihoods, reads, ploidy):
     likelihoods : LikelihoodBatch
     reads : ReadBatch
     """
-    weights = np.empty(len(likelihoods.pair_read), np.int32)
-    _error_weights(
-        is_indel, likelihoods.pair_slots, likelihoods.pair_read, likelihoods.allele_slots, likelihoods.penalties, reads.flag, WEIGHTS,
-        least_error_cost(ploidy), weights,
-    )  # fmt: skip
+    is_reverse = reads.flag[likelihoods.pair_read] & FLAG_REVERSE != 0
+    return weigh_errors(is_indel, likelihoods.pair_slots, is_reverse, likelihoods.allele_slots, likelihoods.penalties, ploidy)
+
+
+def weigh_errors(is_indel, pair_slots, is_reverse, allele_slots, penalties, ploidy):
+    """int32[P]: in 1/256, for `gpuvc.kernels.cpu.genotypes.genotype_likelihood`.
+
+    Parameters
+    ----------
+    is_indel : bool[L]
+    pair_slots : int64[L + 1]
+        Pairs of a locus and a read, by locus. is_reverse : bool[P], of the read.
+    allele_slots : int64[P + 1]; penalties : int32[...]
+        Hundredths of a phred by pair and allele.
+    """
+    weights = np.empty(len(is_reverse), np.int32)
+    _error_weights(is_indel, pair_slots, is_reverse, allele_slots, penalties, WEIGHTS, least_error_cost(ploidy), weights)
     return weights

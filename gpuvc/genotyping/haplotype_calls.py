@@ -3,15 +3,18 @@
 import math
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
+from gpuvc.backends.base import Backend
 from gpuvc.batches import Call, SampleCall
 from gpuvc.genotyping.allele_frequency import by_allele_count, genotype_pls, genotype_slots, judge_alleles, pseudocounts_of, subset_pls
 from gpuvc.genotyping.annotations import z_of
 from gpuvc.genotyping.genotypes import MAX_GENOTYPES, genotype_table, most_alleles
 from gpuvc.genotyping.phasing import phase_calls
 from gpuvc.genotyping.site_annotations import annotate_records, excess_het, inbreeding_coefficient, qual_by_depth
+from gpuvc.genotyping.weighted import prior_counts, weighted_pls
 from gpuvc.kernels.codes import ASCII_OF_CODE
 from gpuvc.likelihoods.marginalize import NON_REF, REFERENCE, SPANNING, marginalize
 from gpuvc.likelihoods.realign import realign_reads
@@ -23,9 +26,18 @@ COVERING_BP = 1000
 _TEXT_OF = {SPANNING: "*", NON_REF: "<NON_REF>"}
 
 
+class OwnModel(NamedTuple):
+    """What gpuvc's own genotype model needs (`gpuvc.genotyping.weighted`); codes : uint8[n], reference from codes_start on."""
+
+    codes: np.ndarray
+    codes_start: int
+    backend: Backend
+
+
 def genotype_regions(
-    regions, haplotypes, region_reads, likelihoods, side_reads, reads, codes, codes_start, n_samples, settings, forced=None, covering=None
-):
+    regions, haplotypes, region_reads, likelihoods, side_reads, reads, codes, codes_start, n_samples, settings, backend, forced=None,
+    covering=None,
+):  # fmt: skip
     """Call the variants of a batch of regions.
 
     Parameters
@@ -63,7 +75,7 @@ def genotype_regions(
 
     records = call_loci(
         loci, GATK_MIN_CONFIDENCE if as_gatk else settings.standard_min_confidence, n_samples, settings, is_forced,
-        [] if covering is None else covering,
+        [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend),
     )  # fmt: skip
     calls = records.calls(loci, regions.contig_id, alleles_of, settings)
     return calls if as_gatk or ploidy != 2 else _phase(calls, records, loci, haplotypes)
@@ -85,7 +97,7 @@ def _allele_texts(loci, locus, haplotypes, codes, codes_start):
     return texts
 
 
-def call_loci(loci, min_confidence, n_samples, settings, forced, covering, with_non_ref=False):
+def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model=None, with_non_ref=False):
     """Which loci are called, with which alleles.
 
     Parameters
@@ -95,6 +107,8 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, with_
         Phred: least QUAL, and how sure each alternate must be.
     forced : bool[A]; covering : list
         As in `genotype_regions`; covering grows.
+    model : OwnModel or None
+        None: GATK's.
     with_non_ref : bool
         GVCF: every allele is put out, and every locus.
 
@@ -103,7 +117,7 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, with_
     Records
     """
     ploidy = settings.sample_ploidy
-    pls, slots = genotype_pls(loci, ploidy, n_samples)
+    pls, slots = weighted_pls(loci, ploidy, n_samples, model.backend) if model else genotype_pls(loci, ploidy, n_samples)
     kept, kept_slots = _few_alleles(loci, pls, slots, n_samples, settings.max_alternate_alleles, ploidy)
     few_pls, few_slots = pls, slots
     if len(kept) < len(loci.allele_event):
@@ -111,7 +125,10 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, with_
     row = kept + np.repeat(loci.allele_slots[:-1], np.diff(kept_slots))
     event = loci.allele_event[row]
     locus_of = np.repeat(np.arange(loci.n_loci), np.diff(kept_slots))
-    priors = pseudocounts_of(loci.allele_length[row], loci.ref_length[locus_of], event == REFERENCE, settings)
+    if model:
+        priors = prior_counts(loci, row, locus_of, model.codes, model.codes_start, settings)
+    else:
+        priors = pseudocounts_of(loci.allele_length[row], loci.ref_length[locus_of], event == REFERENCE, settings)
     absent, counts, reference = judge_alleles(few_pls, few_slots, kept_slots, priors, event == SPANNING, ploidy, n_samples)
     with np.errstate(invalid="ignore"):
         plausible = (event != REFERENCE) & (absent + 1e-10 < -min_confidence / 10)

@@ -55,9 +55,14 @@ def allele_rates(candidates, reference, reference_start, settings):
     """
     indels = np.flatnonzero(candidates.indel >= 0)
     rates = np.full(len(candidates.pos), settings.heterozygosity)
-    period, copies = np.empty(len(indels), np.int64), np.empty(len(indels), np.int64)
-    _repeats(candidates.pos[indels].astype(np.int64) + 1 - reference_start, reference, period, copies)
-    whole_units = np.abs(candidates.length[indels]) % period == 0
-    repeat_rate = 10.0 ** (-REPEAT_INDEL_PHRED[period - 1, np.minimum(copies, 20) - 1] / 10)
-    rates[indels] = np.where(whole_units, np.maximum(settings.indel_heterozygosity, repeat_rate), settings.indel_heterozygosity)
+    rates[indels] = indel_rates(candidates.pos[indels], candidates.length[indels], reference, reference_start, settings)
     return rates
+
+
+def indel_rates(pos, length, reference, reference_start, settings):
+    """float64[n]: the same of indels anchored at `pos` that insert (length above 0) or delete bases."""
+    period, copies = np.empty(len(pos), np.int64), np.empty(len(pos), np.int64)
+    _repeats(pos.astype(np.int64) + 1 - reference_start, reference, period, copies)
+    whole_units = np.abs(length) % period == 0
+    repeat_rate = 10.0 ** (-REPEAT_INDEL_PHRED[period - 1, np.minimum(copies, 20) - 1] / 10)
+    return np.where(whole_units, np.maximum(settings.indel_heterozygosity, repeat_rate), settings.indel_heterozygosity)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gpuvc.errors import UsageError
 from gpuvc.kernels.jit import kernel
+from gpuvc.likelihoods.local_haplotypes import GAP_OPEN_PHRED
 
 MAX_PHRED = 127  # the PairHMM's table ends there
 LEAST_BASE_QUAL = 6  # phred; a base that says nothing
@@ -32,6 +33,17 @@ def pcr_gap_open(model):
         return np.full(MAX_REPEATS + 1, GAP_OPEN, np.uint8)
     costs = (40 - math.exp(n / (rate * math.pi)) + 1 for n in range(MAX_REPEATS + 1))
     return np.array([max(10, math.floor(cost + 0.5)) for cost in costs], np.uint8)
+
+
+def repeat_gap_open():
+    """uint8[MAX_REPEAT_UNIT, MAX_REPEATS]: what opening a gap costs in a repeat, in phred, by period and copies.
+
+    A repeat as a whole errs as `GAP_OPEN_PHRED` says. The PairHMM sums over all places in it where the gap may be, period x copies of
+    them, so each place has its share of the chance.
+    """
+    places = np.multiply.outer(np.arange(1, MAX_REPEAT_UNIT + 1), np.arange(1, MAX_REPEATS + 1))
+    costs = np.array(GAP_OPEN_PHRED) + 10 * np.log10(places)
+    return np.floor(np.minimum(GAP_OPEN, costs) + 0.5).astype(np.uint8)
 
 
 @kernel
@@ -133,3 +145,42 @@ def gap_open_quals(base_offsets, bases, most, out):
         first, end = base_offsets[row], base_offsets[row + 1]
         for i in range(first, end):
             out[i] = GAP_OPEN if i == end - 1 else min(GAP_OPEN, most[repeats_at(bases, first, end, i)])
+
+
+@kernel
+def repeat_gap_open_quals(base_offsets, bases, costs, out):
+    """`gap_open_quals` by period and copies of the repeat with most copies that covers the base or begins right after it.
+
+    Parameters
+    ----------
+    costs : uint8[MAX_REPEAT_UNIT, MAX_REPEATS]
+        From `repeat_gap_open`.
+
+    Source: DRAGEN-GATK's model of tandem repeats (specification, section 8.4). The last base keeps GAP_OPEN.
+    """
+    longest = 0
+    for row in range(base_offsets.size - 1):
+        longest = max(longest, base_offsets[row + 1] - base_offsets[row])
+    most = np.empty(longest, np.int64)
+    for row in range(base_offsets.size - 1):
+        first, n = base_offsets[row], base_offsets[row + 1] - base_offsets[row]
+        most[:n] = 1
+        for i in range(n):
+            out[first + i] = GAP_OPEN
+        for period in range(1, MAX_REPEAT_UNIT + 1):
+            begin = 0
+            while begin + period < n:
+                end = begin
+                while end + period < n and bases[first + end] == bases[first + end + period]:
+                    end += 1
+                # A run of bases that equal those a period on is a tract of so many bases and a period.
+                copies = (end - begin + period) // period
+                if copies > 1:
+                    cost = costs[period - 1, min(copies, MAX_REPEATS) - 1]
+                    for i in range(max(begin - 1, 0), end + period):
+                        if copies > most[i]:
+                            most[i] = copies
+                            out[first + i] = cost
+                begin = end + 1
+        if n:
+            out[first + n - 1] = GAP_OPEN

@@ -8,6 +8,7 @@ import pytest
 import regions as golden
 from test_sites import differences
 
+from gpuvc.backends.cpu import CpuBackend
 from gpuvc.batches import ReadBatch, RegionBatch
 from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.kernels.codes import FLAG_REVERSE
@@ -46,7 +47,7 @@ def call_region(region, concordance="hc"):
     )  # fmt: skip
     return genotype_regions(
         RegionBatch(0, start, end, start, end), haplotypes, reads, likelihoods, side, read_batch(rows), golden.codes(reference),
-        int(start[0]), len(region["samples"]), settings,
+        int(start[0]), len(region["samples"]), settings, CpuBackend(),
     )  # fmt: skip
 
 

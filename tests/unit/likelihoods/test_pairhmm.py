@@ -210,14 +210,15 @@ def test_moments_of_the_error_cost():
 
 
 def test_settings_reach_the_kernels():
-    reads = [[("AGGCTTACCGAT", [30] * 5 + [16] + [30] * 6, 40), ("AGGCTTACCCAT", [30] * 12, 40)]]
+    reads = [[("AGGCTTACCGAT", [30] * 5 + [16] + [30] * 6, 25), ("AGGCTTACCCAT", [30] * 12, 40)]]
     base, (plain,) = score([HAPLOTYPES], reads, Settings())
     assert base.kept.tolist() == [True, False]
     for change in (
-        {"base_quality_score_threshold": 10},
-        {"cap_base_qualities_to_mapq": False, "base_quality_score_threshold": 6},
+        {"base_quality_score_threshold": 18},
+        {"cap_base_qualities_to_mapq": False},
+        {"concordance": "hc"},
         {"pcr_indel_model": "HOSTILE"},
-        {"pcr_indel_model": "NONE"},
+        {"pcr_indel_model": "AGGRESSIVE"},
         {"phred_scaled_global_read_mismapping_rate": 10},
     ):
         assert (score([HAPLOTYPES], reads, replace(Settings(), **change))[1][0] != plain).any(), change

@@ -1,6 +1,7 @@
 """Base qualities and gap openings as the PairHMM takes them, against hand-computed and GATK's numbers."""
 
 import json
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hmm_cases import REPOSITORY, codes, slots
 
 from gpuvc.errors import UsageError
+from gpuvc.likelihoods import read_quality
 from gpuvc.likelihoods.read_quality import (
     MAX_REPEAT_UNIT,
     MAX_REPEATS,
@@ -111,3 +113,24 @@ def test_reads_do_not_see_each_other():
     texts = ["ACACACAC", "A", "", "ACAC", "TTTTTTTTTTTTTTTTTTTTTTTT"]
     assert gap_quals(texts, "HOSTILE") == [gap_quals([text], "HOSTILE")[0] for text in texts]
     assert gap_quals(["A"]) == [[45]]
+
+
+def test_gaps_are_cheaper_in_repeats_by_their_length_in_all():
+    """A run of 15: 15.5 for the repeat as a whole, over its 15 places; a pair four times is too short to matter; the last base never is."""
+    read = "GA" + "T" * 15 + "CACACACAG" + "T" * 15
+    bases = np.array(["ACGT".index(base) for base in read], np.uint8)
+    out = np.zeros(len(read), np.uint8)
+    read_quality.repeat_gap_open_quals(np.array([0, len(read)]), bases, read_quality.repeat_gap_open(), out)
+    run = math.floor(15.5 + 10 * math.log10(15) + 0.5)
+    pairs = min(45, math.floor(39.5 + 10 * math.log10(8) + 0.5))
+    assert run == 27 and pairs == 45
+    assert out.tolist() == [45] + [run] * 16 + [45] * 8 + [run] * 15 + [45]
+
+
+def test_the_repeat_of_most_copies_counts():
+    read = "ACACACACACACTTTTTTTTTTG"
+    bases = np.array(["ACGT".index(base) for base in read], np.uint8)
+    out = np.zeros(len(read), np.uint8)
+    read_quality.repeat_gap_open_quals(np.array([0, len(read)]), bases, read_quality.repeat_gap_open(), out)
+    costs = read_quality.repeat_gap_open()
+    assert out[:11].tolist() == [costs[1, 5]] * 11 and out[11:22].tolist() == [costs[0, 9]] * 11 and out[22] == 45
