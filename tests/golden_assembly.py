@@ -39,7 +39,7 @@ def bases_of(codes):
 
 def settings_of(case):
     """The settings that the options of a case amount to."""
-    return replace(Settings(), **{OPTIONS[name]: value for name, value in case["options"].items() if name in OPTIONS})
+    return replace(Settings(concordance="hc"), **{OPTIONS[name]: value for name, value in case["options"].items() if name in OPTIONS})
 
 
 def pack_cigar(text):

@@ -25,6 +25,7 @@ from gpuvc.assembly.debruijn import (
     thread_reads,
     thread_reference,
 )
+from gpuvc.assembly.direct import CROWD, MESSY, chain_reads, make_direct_workspace, spell_chain
 from gpuvc.assembly.graph import (
     FIRST_OUT,
     IS_REF,
@@ -58,8 +59,8 @@ OUTCOMES = ("not tried", "assembled", "reference too short", "reference repeats 
 # Entries of `options`, int64.
 (
     MIN_BASE_QUALITY, MIN_PRUNING, ADAPTIVE_PRUNING, MAX_HAPLOTYPES, ALLOW_REPEATS, MIN_BRANCH_LENGTH, PAST_FORKS, MATCHING_BASES,
-    LEGACY_CYCLES, N_OPTIONS,
-) = range(10)  # fmt: skip
+    LEGACY_CYCLES, DIRECT, N_OPTIONS,
+) = range(11)  # fmt: skip
 
 # Why `assemble_regions` came back.
 FINISHED, WORKSPACE_FULL, OUTPUT_FULL = range(3)
@@ -67,7 +68,7 @@ FINISHED, WORKSPACE_FULL, OUTPUT_FULL = range(3)
 Workspace = namedtuple(
     "Workspace",
     "text quals kmer_at reads runs keys slots kmers tally tables sizes top_counts lists chains floats letters rows back cigar spelled "
-    "paths",
+    "paths direct recent",
 )
 
 
@@ -83,7 +84,7 @@ class RawHaplotypes:
         Log10 probability of its path in the graph; NaN for the reference.
     is_ref : bool[H]
     kmer_size : int16[H]
-        The smallest size whose graph has it; 0 for the reference.
+        The smallest size whose graph has it; 0 for the reference, and where the reads gave it without a graph.
     tried_kmer_size : int16[G, A]; outcome : int8[G, A]
         Sizes in the order in which they were tried and what became of them, an index of OUTCOMES; 0 past the last.
     """
@@ -135,6 +136,8 @@ def make_workspace(n_text, n_reads, n_samples, shortest_kmer, longest_ref, n_pru
         cigar=np.empty(2 * longest_path + 3, np.uint32),
         spelled=np.empty(16 * n, np.uint8),
         paths=np.empty((n, 4), np.int64),
+        direct=make_direct_workspace(longest_ref),
+        recent=np.empty(CROWD + 1, np.int64),
     )
 
 
@@ -303,15 +306,52 @@ def put_haplotypes(
     return n
 
 
+@inner_kernel
+def put_chains(
+    n_chains, n_events, ref, first_of_region, n, direct, letters,
+    out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash,
+):  # fmt: skip
+    """Append the haplotypes that were read off directly → the new number of haplotypes, -1 if the output has no room for them."""
+    if n + n_chains > out_score.size or out_offsets[n] + n_chains * letters.size > out_bases.size:
+        return -1
+    for q in range(n_chains):
+        if direct.chains[0, q] != 0:
+            length = spell_chain(direct.chains[0, q], ref, n_events, direct, letters)
+            n = put_haplotype(
+                letters[:length], direct.scores[0, q], False, 0, first_of_region, n,
+                out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash,
+            )  # fmt: skip
+    return n
+
+
 @kernel
 def assemble_regions(
-    first_region, padded_start, padded_end, codes, codes_start, region_slots, sample, cigar, cigar_offsets, bases, base_quals, base_offsets,
-    kmer_sizes, options, table, w, out_slots, out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash, tried, outcomes,
+    first_region, padded_start, padded_end, codes, codes_start, region_slots, sample, pos, cigar, cigar_offsets, bases, base_quals,
+    base_offsets, kmer_sizes, options, table, w, out_slots, out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash,
+    tried, outcomes,
 ):  # fmt: skip
     """Assemble the regions from `first_region` on → (first region that is not done, FINISHED, WORKSPACE_FULL or OUTPUT_FULL)."""
     for g in range(first_region, padded_start.size):
         start, end = padded_start[g] - codes_start, padded_end[g] - codes_start
         ref = codes[start:end]
+        first = out_slots[g]
+        if first == out_score.size or out_offsets[first] + ref.size > out_bases.size:
+            return g, OUTPUT_FULL
+        n = put_haplotype(ref, np.nan, True, 0, first, first, out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash)
+        if options[DIRECT] != 0:
+            n_chains, n_events = chain_reads(
+                ref, padded_start[g], region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, base_quals, base_offsets,
+                options[MIN_BASE_QUALITY], options[MIN_PRUNING], w.recent, w.direct,
+            )  # fmt: skip
+            if n_chains != MESSY:
+                n = put_chains(
+                    n_chains, n_events, ref, first, n, w.direct, w.letters[0],
+                    out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash,
+                )  # fmt: skip
+                if n < 0:
+                    return g, OUTPUT_FULL
+                out_slots[g + 1] = n
+                continue
         n_reads = load_region(
             ref,
             region_slots[g],
@@ -327,10 +367,6 @@ def assemble_regions(
             w.reads,
         )
         n_runs = find_runs(w.text, w.quals, w.reads, n_reads, options[MIN_BASE_QUALITY], kmer_sizes.min(), w.runs)
-        first = out_slots[g]
-        if first == out_score.size or out_offsets[first] + ref.size > out_bases.size:
-            return g, OUTPUT_FULL
-        n = put_haplotype(ref, np.nan, True, 0, first, first, out_bases, out_offsets, out_score, out_is_ref, out_kmer_size, out_hash)
         found_any = False
         for attempt in range(tried.shape[1]):
             is_given = attempt < kmer_sizes.size
@@ -374,6 +410,8 @@ def _options_of(settings):
     options[PAST_FORKS] = settings.recover_all_dangling_branches
     options[MATCHING_BASES] = settings.matching_bases_in_dangling_end
     options[LEGACY_CYCLES] = settings.legacy_graph_cycle_detection
+    # Adaptive pruning decides by likelihood what counts as an error: only the graphs know it.
+    options[DIRECT] = settings.concordance == "none" and not settings.adaptive_pruning
     return options
 
 
@@ -411,6 +449,7 @@ def assemble(regions, region_reads, codes, codes_start, settings):
     while True:
         region, why = assemble_regions(
             region, regions.padded_start, regions.padded_end, codes, codes_start, region_reads.region_slots, region_reads.sample,
+            region_reads.pos,
             region_reads.cigar, region_reads.cigar_offsets, region_reads.bases, region_reads.base_quals, region_reads.base_offsets,
             kmer_sizes, options, log10_table(), workspace, slots, bases, offsets, score, is_ref, kmer_size, hashes, tried, outcome,
         )  # fmt: skip

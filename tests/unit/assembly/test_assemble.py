@@ -15,7 +15,7 @@ from gpuvc.settings import Settings
 SEED = 20
 REF = "".join(random.Random(SEED).choices("ACGT", k=200))
 SNV = REF[:100] + {"A": "C", "C": "G", "G": "T", "T": "A"}[REF[100]] + REF[101:]
-SETTINGS = Settings()
+SETTINGS = Settings(concordance="hc")  # every region by graphs
 
 
 def assembled(regions, settings=SETTINGS):

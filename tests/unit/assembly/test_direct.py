@@ -1,0 +1,132 @@
+"""Regions whose haplotypes the reads give without a graph, and those that are left to the graphs."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from builders import codes
+from golden_assembly import bases_of, pack_cigar
+
+from gpuvc.assembly.assemble import ASSEMBLED, NOT_TRIED, assemble
+from gpuvc.batches import RegionBatch, RegionReads
+from gpuvc.settings import Settings
+
+SEED = 21
+REF = "".join(random.Random(SEED).choices("ACGT", k=200))
+OTHER = {"A": "C", "C": "G", "G": "T", "T": "A"}
+SETTINGS = Settings(concordance="none")
+
+
+def with_snvs(*sites, ref=REF):
+    """The reference with another base at each site."""
+    return "".join(OTHER[base] if t in sites else base for t, base in enumerate(ref))
+
+
+def assembled(reads, ref=REF, settings=SETTINGS):
+    """RawHaplotypes of one region; a read is bases, or (bases, CIGAR, first reference base, quality)."""
+    reads = [read if isinstance(read, tuple) else (read, f"{len(read)}M", 0, 30) for read in reads]
+    n = len(reads)
+    cigars = [pack_cigar(read[1]) for read in reads]
+    lengths = np.array([0] + [len(read[0]) for read in reads])
+    pos = np.array([1000 + read[2] for read in reads], np.int32)
+    region_reads = RegionReads(
+        region_slots=np.array([0, n]), read=np.arange(n, dtype=np.int32), sample=np.zeros(n, np.int16), pos=pos, end=pos + 1,
+        cigar=np.array([op for cigar in cigars for op in cigar], np.uint32), cigar_offsets=np.cumsum([0] + [len(c) for c in cigars]),
+        bases=codes("".join(read[0] for read in reads)), base_quals=np.repeat([read[3] for read in reads], lengths[1:]).astype(np.uint8),
+        base_offsets=np.cumsum(lengths),
+    )  # fmt: skip
+    one = np.array([1000], np.int32)
+    regions = RegionBatch(0, one + 50, one + len(ref) - 50, one, one + len(ref))
+    return assemble(regions, region_reads, codes(ref), 1000, settings)
+
+
+def haplotypes(raw):
+    return [bases_of(raw.bases[raw.base_offsets[h] : raw.base_offsets[h + 1]]) for h in range(raw.n_haplotypes)]
+
+
+def is_direct(raw):
+    return raw.outcome[0, 0] == NOT_TRIED
+
+
+def test_a_plain_snv_needs_no_graph():
+    raw = assembled([REF] * 5 + [with_snvs(100)] * 6)
+    assert is_direct(raw)
+    assert haplotypes(raw) == [REF, with_snvs(100)]
+    assert raw.score[1] == pytest.approx(np.log10(6.5 / 12), abs=1e-15)
+    assert raw.kmer_size.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("settings", [Settings(concordance="hc"), replace(SETTINGS, adaptive_pruning=True)])
+def test_concordance_and_adaptive_pruning_take_the_graphs(settings):
+    assert assembled([REF] * 5 + [with_snvs(100)] * 6, settings=settings).outcome[0, 0] == ASSEMBLED
+
+
+def test_what_one_read_shows_is_an_error():
+    assert haplotypes(assembled([REF] * 5 + [with_snvs(100)])) == [REF]
+
+
+def test_bases_below_the_quality_take_no_part():
+    assert haplotypes(assembled([REF] * 5 + [(with_snvs(100), "200M", 0, 9)] * 4)) == [REF]
+
+
+def test_reads_phase_neighbours():
+    raw = assembled([with_snvs(60)] * 6 + [with_snvs(120)] * 6)
+    assert is_direct(raw)
+    assert set(haplotypes(raw)) == {REF, with_snvs(60), with_snvs(120)}
+
+
+def test_neighbours_that_no_read_joins_go_in_all_pairs():
+    left, right = with_snvs(40)[:90], with_snvs(160)[110:]
+    raw = assembled([(left, "90M", 0, 30)] * 4 + [(right, "90M", 110, 30)] * 4)
+    assert is_direct(raw)
+    assert set(haplotypes(raw)) == {REF, with_snvs(40), with_snvs(160), with_snvs(40, 160)}
+
+
+def test_an_indel_is_the_same_wherever_the_aligner_put_it():
+    ref = REF[:100] + "GATATATATC" + REF[110:]
+    alt = ref[:101] + ref[103:]
+    reads = [(alt, "101M2D97M", 0, 30), (alt, "105M2D93M", 0, 30)]
+    raw = assembled([ref] * 4 + reads, ref)
+    assert is_direct(raw)
+    assert haplotypes(raw) == [ref, alt]
+
+
+def test_an_insertion_is_turned_as_it_moves():
+    ref = REF[:100] + "GATATATATC" + REF[110:]
+    alt = ref[:101] + "AT" + ref[101:]
+    raw = assembled([ref] * 4 + [(alt, "101M2I99M", 0, 30), (alt, "102M2I98M", 0, 30), (alt, "107M2I93M", 0, 30)], ref)
+    assert is_direct(raw)
+    assert haplotypes(raw) == [ref, alt]
+
+
+def unclipped(alt, n_shown):
+    """Reads that run into `alt` and show n_shown bases of what is not the reference, aligned without a gap."""
+    return [(alt[20:stop], f"{stop - 20}M", 20, 30) for stop in (100 + n_shown, 101 + n_shown)]
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        [with_snvs(100, 109)] * 4,
+        [(REF[:100] + REF[103:], "100M3D97M", 0, 30), (with_snvs(100)[:104], "104M", 0, 30)],
+        [with_snvs(100)[:110]] * 4,
+        unclipped(REF[:100] + REF[150:], 20),
+        [with_snvs(30, 33, 36, 39), with_snvs(160, 163, 166, 169)],
+        [with_snvs(*range(20, 190, 13))] * 4,
+        [(REF[:100] + OTHER[REF[100]] + REF[100:] + "", "100M1I100M", 0, 30), with_snvs(110), with_snvs(110)],
+    ],
+    ids=["close SNVs", "lone indel beside a mismatch", "read ends alone", "a long deletion", "crowds", "many", "an SNV beside an indel"],
+)
+def test_messy_regions_are_left_to_the_graphs(reads):
+    assert not is_direct(assembled([REF] * 4 + reads))
+
+
+def test_n_in_the_reference_is_left_to_the_graphs():
+    assert not is_direct(assembled([REF], REF[:50] + "N" + REF[51:]))
+
+
+def test_a_long_deletion_that_only_read_ends_show_is_found():
+    alt = REF[:90] + REF[140:]
+    reads = [(alt[start : start + 80], "80M", start, 30) for start in range(0, 70, 3)]
+    assert alt in haplotypes(assembled([REF] * 4 + reads))
