@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpuvc.errors import InputError, UsageError
-from gpuvc.settings import Settings
+from gpuvc.settings import GATK_DEFAULTS, Settings
 
 EXIT_CODES = (
     (0, "done: the output is whole"),
@@ -130,10 +130,15 @@ class Option:
     @property
     def default(self):
         """Of the field of Settings that it sets, in the option's own words; None when it sets another argument, or a list."""
-        default = next((field.default for field in fields(Settings) if field.name == self.to), ())
+        default = getattr(Settings(), self.to, ())
         if default == () or self.repeatable:
             return None
         return str(default != self.kind.inverted).lower() if isinstance(self.kind, Switch) else str(default)
+
+    @property
+    def default_shown(self):
+        """`default`, and what it is with --concordance hc where that differs; None as there."""
+        return f"{self.default}; {GATK_DEFAULTS[self.to]} with --concordance hc" if self.to in GATK_DEFAULTS else self.default
 
 
 FILES, PLACES, READS, CALLING, HAPLOTYPES, MACHINE, WORDS = (
@@ -299,7 +304,7 @@ CALL_OPTIONS = (
         ("--standard-min-confidence-threshold-for-calling", "-stand-call-conf"),
         "standard_min_confidence",
         Number(metavar="PHRED"),
-        "write no record with QUAL below it (GATK: 30)",
+        "write no record with QUAL below it",
     ),
     Option(
         CALLING,
@@ -442,7 +447,7 @@ CALL_OPTIONS = (
         ("--pcr-indel-model",),
         "pcr_indel_model",
         Choice(("REPEATS", "NONE", "HOSTILE", "AGGRESSIVE", "CONSERVATIVE")),
-        "how likely the polymerase slips in repeats (GATK: CONSERVATIVE; so with --concordance hc)",
+        "how likely the polymerase slips in repeats",
     ),
     Option(
         HAPLOTYPES,
@@ -760,8 +765,13 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     settings = Settings(**ours)
     if settings.engine != "haplotype":
         for option in CALL_OPTIONS:
-            if option.group == HAPLOTYPES and getattr(settings, option.to) != getattr(Settings, option.to):
+            if option.group == HAPLOTYPES and getattr(settings, option.to) != getattr(Settings(), option.to):
                 raise UsageError(f"option {option.name}: found it with --engine {settings.engine}, expected --engine haplotype.")
+    if settings.min_assembly_region_size > settings.max_assembly_region_size:
+        raise UsageError(
+            f"option --min-assembly-region-size: found {settings.min_assembly_region_size}, expected at most "
+            f"--max-assembly-region-size ({settings.max_assembly_region_size})."
+        )
     threshold = rest.pop("genotyping_mapping_quality", 0)
     if threshold > settings.min_mapping_quality:
         raise UsageError(
@@ -849,7 +859,7 @@ def help_text(usage, about, table, after="") -> str:
         lines += ["", f"{group}:"]
         for option in table:
             if option.group == group:
-                default = f" (default: {option.default})" if option.default is not None else ""
+                default = f" (default: {option.default_shown})" if option.default is not None else ""
                 lines.append(f"  {', '.join(option.names)} {option.kind.metavar}".rstrip())
                 lines.append(f"      {option.help}{default}")
     return "\n".join([*lines, *(["", after] if after else [])]) + "\n"
@@ -877,9 +887,8 @@ def markdown() -> str:
         lines += [f"### {group.capitalize()}", "", "| option | value | default | meaning |", "|---|---|---|---|"]
         for option in CALL_OPTIONS:
             if option.group == group:
-                lines.append(
-                    _row(_code(option.names), f"`{option.kind.metavar}`" if option.kind.metavar else "", option.default or "", option.help)
-                )
+                value = f"`{option.kind.metavar}`" if option.kind.metavar else ""
+                lines.append(_row(_code(option.names), value, option.default_shown or "", option.help))
         lines.append("")
     lines += ["## Accepted with a note", "", "They cannot change calls.", "", "| option | note |", "|---|---|"]
     lines += [_row(_code(option.names), option.note) for option in NOTED]

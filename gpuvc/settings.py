@@ -2,6 +2,10 @@
 
 from dataclasses import asdict, dataclass
 
+GATK_DEFAULTS = {"standard_min_confidence": 30.0, "base_quality_score_threshold": 18, "pcr_indel_model": "CONSERVATIVE"}
+"""Fields that have GATK's default under concordance "hc", unless they are given."""
+OWN_DEFAULTS = {"standard_min_confidence": 10.0, "base_quality_score_threshold": 6, "pcr_indel_model": "REPEATS"}
+
 MAX_INDEL_BP = 50  # longest insertion or deletion the pileup engine calls
 
 
@@ -9,7 +13,8 @@ MAX_INDEL_BP = 50  # longest insertion or deletion the pileup engine calls
 class Settings:
     """Parameters that can change calls; they travel as one value and enter the VCF header.
 
-    "GATK" names the option of HaplotypeCaller that means the same; its default is ours unless the comment says why not.
+    "GATK" names the option of HaplotypeCaller that means the same; its default is ours unless the comment says why not. Fields that are
+    None here have the default of OWN_DEFAULTS, or with concordance "hc" that of GATK_DEFAULTS.
     """
 
     engine: str = "pileup"
@@ -23,7 +28,7 @@ class Settings:
     extra_read_filters: tuple[str, ...] = ()  # GATK --read-filter
     # phred; GATK --standard-min-confidence-threshold-for-calling, 30 there. QUAL is the error probability of the record under the model;
     # at 10 it is likelier right than wrong by far, and low depth gains what 30 throws away (docs/accuracy.md).
-    standard_min_confidence: float = 10.0
+    standard_min_confidence: float = None  # type: ignore[assignment]
     heterozygosity: float = 1e-3  # GATK --heterozygosity
     indel_heterozygosity: float = 1.25e-4  # GATK --indel-heterozygosity
     max_alternate_alleles: int = 6  # GATK --max-alternate-alleles
@@ -38,12 +43,12 @@ class Settings:
     matching_bases_in_dangling_end: int = -1  # -1: by alignment; GATK --num-matching-bases-in-dangling-end-to-recover
     legacy_graph_cycle_detection: bool = False  # GATK --enable-legacy-graph-cycle-detection
     cap_base_qualities_to_mapq: bool = True  # GATK --disable-cap-base-qualities-to-map-quality turns it off
-    # phred; GATK --base-quality-score-threshold: below it a base says nothing. There 18, and here with concordance; recalibrated or not,
-    # a base of quality 15 is right 30 times in 31, and at low depth it is needed.
-    base_quality_score_threshold: int = 6
-    # GATK --pcr-indel-model: NONE, HOSTILE, AGGRESSIVE or CONSERVATIVE (its default, and ours with concordance). REPEATS: by period and
-    # copies of the repeat, DRAGEN-GATK's published costs.
-    pcr_indel_model: str = "REPEATS"
+    # phred; GATK --base-quality-score-threshold: below it a base says nothing. A base of quality 15 is right 30 times in 31, and at low
+    # depth it is needed.
+    base_quality_score_threshold: int = None  # type: ignore[assignment]
+    # GATK --pcr-indel-model: NONE, HOSTILE, AGGRESSIVE or CONSERVATIVE. REPEATS: by period and copies of the repeat, DRAGEN-GATK's
+    # published costs.
+    pcr_indel_model: str = None  # type: ignore[assignment]
     # phred; GATK --phred-scaled-global-read-mismapping-rate: how far a read can prefer one haplotype to another. Negative: no limit.
     phred_scaled_global_read_mismapping_rate: int = 45
     expected_mismatch_rate: float = 0.02  # per base; GATK --expected-mismatch-rate-for-read-disqualification
@@ -63,6 +68,11 @@ class Settings:
     max_prob_propagation_distance: int = 50  # bp; GATK --max-prob-propagation-distance
     soft_clip_low_quality_ends: bool = False  # GATK --soft-clip-low-quality-ends
     override_fragment_softclip_check: bool = False  # GATK --override-fragment-softclip-check
+
+    def __post_init__(self):
+        for name, value in (GATK_DEFAULTS if self.concordance == "hc" else OWN_DEFAULTS).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
     def as_dict(self):
         """The record as plain values, for reports and journals."""

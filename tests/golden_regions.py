@@ -96,7 +96,7 @@ class GoldenSet:
     @cached_property
     def hc(self):
         """Settings of the run."""
-        return Settings(**({"concordance": "hc", "standard_min_confidence": 30.0} | self.settings))
+        return Settings(**({"concordance": "hc"} | self.settings))
 
     @cached_property
     def intervals(self):

@@ -19,7 +19,6 @@ from gpuvc.kernels.codes import ASCII_OF_CODE
 from gpuvc.likelihoods.marginalize import NON_REF, REFERENCE, SPANNING, marginalize
 from gpuvc.likelihoods.realign import realign_reads
 
-GATK_MIN_CONFIDENCE = 30.0  # phred; its --standard-min-confidence-threshold-for-calling
 MOST_ALLELES = 50  # htsjdk has no genotype likelihoods beyond
 COVERING_BP = 1000
 """A record's genotype depends on earlier ones only through deletions that reach it; none is as long as this."""
@@ -74,7 +73,7 @@ def genotype_regions(
         return _allele_texts(loci, locus, haplotypes, codes, codes_start)
 
     records = call_loci(
-        loci, GATK_MIN_CONFIDENCE if as_gatk else settings.standard_min_confidence, n_samples, settings, is_forced,
+        loci, settings.standard_min_confidence, n_samples, settings, is_forced,
         [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend),
     )  # fmt: skip
     calls = records.calls(loci, regions.contig_id, alleles_of, settings)

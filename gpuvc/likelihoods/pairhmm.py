@@ -21,7 +21,6 @@ from gpuvc.likelihoods.read_quality import (
 )
 
 GAP_CONTINUATION = 10  # phred
-GATK_BASE_QUAL_THRESHOLD = 18  # phred
 # float32 knows sums near 2^120 to 7 digits, so that log10 likelihoods nearer than about 2e-6 are one number. Who counts ties (the
 # median likelihood that stands for <NON_REF>) needs them tied here too; below the limit GATK computes in float64.
 TIE_OFFSET = 120 * math.log10(2)
@@ -61,19 +60,16 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
         raise UsageError(
             f"base quality score threshold: found {settings.base_quality_score_threshold}, expected {LEAST_BASE_QUAL} or more."
         )
-    as_gatk = settings.concordance == "hc"
-    threshold = max(settings.base_quality_score_threshold, GATK_BASE_QUAL_THRESHOLD if as_gatk else 0)
     offsets, n_rows = region_reads.base_offsets, region_reads.n_rows
     base_quals, gap_quals = np.empty_like(region_reads.base_quals), np.empty_like(region_reads.base_quals)
     hmm_base_quals(
-        offsets, region_reads.base_quals, reads.mapq[region_reads.read], threshold,
+        offsets, region_reads.base_quals, reads.mapq[region_reads.read], settings.base_quality_score_threshold,
         settings.cap_base_qualities_to_mapq, base_quals,
     )  # fmt: skip
-    if settings.pcr_indel_model == "REPEATS" and not as_gatk:
+    if settings.pcr_indel_model == "REPEATS":
         repeat_gap_open_quals(offsets, region_reads.bases, repeat_gap_open(), gap_quals)
     else:
-        model = "CONSERVATIVE" if settings.pcr_indel_model == "REPEATS" else settings.pcr_indel_model
-        gap_open_quals(offsets, region_reads.bases, pcr_gap_open(model), gap_quals)
+        gap_open_quals(offsets, region_reads.bases, pcr_gap_open(settings.pcr_indel_model), gap_quals)
 
     n_haplotypes = np.diff(haplotypes.region_slots)
     n_reads = np.diff(region_reads.region_slots)

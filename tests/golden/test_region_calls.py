@@ -1,6 +1,5 @@
 """Whole regions, from capped likelihoods of haplotypes to records, against GATK's."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +40,8 @@ def call_region(region, concordance="hc"):
     side = np.array(["kept" not in row for row in rows])
     start, end = haplotypes.start, haplotypes.end
     reference = next(h["bases"] for h in region["haplotypes"] if h["ref"])
-    settings = replace(
-        Settings(), concordance=concordance, sample_ploidy=region["options"].get("ploidy", 2),
+    settings = Settings(
+        concordance=concordance, sample_ploidy=region["options"].get("ploidy", 2),
         max_alternate_alleles=region["options"].get("max_alternate_alleles", 6),
     )  # fmt: skip
     return genotype_regions(

@@ -247,6 +247,20 @@ class TestTables:
     def test_every_setting_has_an_option(self):
         assert set(Settings().as_dict()) <= {option.to for option in CALL_OPTIONS}
 
+    def test_concordance_brings_the_defaults_of_gatk_unless_others_are_given(self):
+        found = settings("--engine", "haplotype", "--concordance", "hc")
+        assert (found.standard_min_confidence, found.base_quality_score_threshold, found.pcr_indel_model) == (30, 18, "CONSERVATIVE")
+        assert settings("--engine", "haplotype", "--concordance", "hc", "-stand-call-conf", "10").standard_min_confidence == 10
+        assert settings().standard_min_confidence == 10
+
+    def test_region_sizes_must_agree(self):
+        with pytest.raises(UsageError, match=r"--min-assembly-region-size: found 301, expected at most --max-assembly-region-size \(300\)"):
+            settings("--engine", "haplotype", "--min-assembly-region-size", "301")
+
+    def test_the_pileup_engine_takes_no_option_of_the_other(self):
+        with pytest.raises(UsageError, match="--kmer-size: found it with --engine pileup, expected --engine haplotype"):
+            settings("--engine", "pileup", "--kmer-size", "15")
+
     def test_defaults_shown_can_be_given(self):
         for option in CALL_OPTIONS:
             if option.default is not None:

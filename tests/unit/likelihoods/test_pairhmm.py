@@ -216,7 +216,6 @@ def test_settings_reach_the_kernels():
     for change in (
         {"base_quality_score_threshold": 18},
         {"cap_base_qualities_to_mapq": False},
-        {"concordance": "hc"},
         {"pcr_indel_model": "HOSTILE"},
         {"pcr_indel_model": "AGGRESSIVE"},
         {"phred_scaled_global_read_mismapping_rate": 10},
