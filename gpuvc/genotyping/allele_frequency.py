@@ -5,7 +5,7 @@ All loci of one number of alleles are done in one call, whatever their region; s
 
 import numpy as np
 
-from gpuvc.genotyping.genotypes import EM_TOLERANCE, genotype_table, log10_multinomials
+from gpuvc.genotyping.genotypes import EM_TOLERANCE, genotype_posteriors, genotype_table, log10_multinomials
 from gpuvc.kernels.jit import kernel
 
 MAX_PHRED = 2**31 - 1
@@ -159,26 +159,6 @@ def subset_pls(chosen, pls, slots, kept, kept_slots, n_samples, table, out, out_
 
 
 @kernel
-def genotype_posteriors(pls, table, log10_orders, frequencies, posterior):
-    """Write log10 P(genotype | reads) of one sample, its alleles drawn at these frequencies."""
-    n_genotypes, n_alleles = table.shape
-    log_frequencies = np.log10(frequencies)
-    top = -np.inf
-    for g in range(n_genotypes):
-        value = log10_orders[g] - pls[g] / 10.0
-        for a in range(n_alleles):
-            value += table[g, a] * log_frequencies[a]
-        posterior[g] = value
-        top = max(top, value)
-    total = 0.0
-    for g in range(n_genotypes):
-        total += 10.0 ** (posterior[g] - top)
-    total = top + np.log10(total)
-    for g in range(n_genotypes):
-        posterior[g] -= total
-
-
-@kernel
 def estimate_frequencies(
     chosen, pls, slots, allele_slots, pseudocounts, n_samples, spanning, table, log10_orders, log10_absent, counts, log10_reference
 ):
@@ -212,13 +192,8 @@ def estimate_frequencies(
         while change > EM_TOLERANCE:
             now[:] = 0.0
             for sample in range(n_samples):
-                genotype_posteriors(
-                    pls[slot + sample * n_genotypes : slot + (sample + 1) * n_genotypes],
-                    table,
-                    log10_orders,
-                    frequencies,
-                    posterior[sample],
-                )
+                own = pls[slot + sample * n_genotypes : slot + (sample + 1) * n_genotypes]
+                genotype_posteriors(own, table, log10_orders, frequencies, posterior[sample])
                 for g in range(n_genotypes):
                     share = 10.0 ** posterior[sample, g]
                     for a in range(n_alleles):
@@ -237,9 +212,8 @@ def estimate_frequencies(
             with_spanning = with_spanning or spanning[first + a]
         log10_reference[locus] = 0.0
         for sample in range(n_samples):
-            genotype_posteriors(
-                pls[slot + sample * n_genotypes : slot + (sample + 1) * n_genotypes], table, log10_orders, frequencies, posterior[sample]
-            )
+            own = pls[slot + sample * n_genotypes : slot + (sample + 1) * n_genotypes]
+            genotype_posteriors(own, table, log10_orders, frequencies, posterior[sample])
             log10_reference[locus] += _log10_without(posterior[sample], table, spanning[first : first + n_alleles], -1)
             for a in range(n_alleles):
                 log10_absent[first + a] += _log10_without(posterior[sample], table, spanning[first : first + n_alleles], a)

@@ -52,8 +52,19 @@ def log10_multinomials(ploidy, n_alleles):
 
 
 @kernel
-def _posteriors(pls, table, log10_orders, frequencies, posterior):
-    """Write log10 P(genotype | reads) with alleles drawn at these frequencies."""
+def genotype_posteriors(pls, table, log10_orders, frequencies, posterior):
+    """Write log10 P(genotype | reads) of one sample, its alleles drawn at these frequencies.
+
+    Parameters
+    ----------
+    pls : int32 or int64[n_genotypes]
+        Phred, in VCF order.
+    table, log10_orders
+        From `genotype_table`, `log10_multinomials`.
+    frequencies : float64[n_alleles]
+    posterior : float64[n_genotypes]
+        Written.
+    """
     log_frequencies = np.log10(frequencies)
     n_genotypes, n_alleles = table.shape
     top = -np.inf
@@ -66,7 +77,9 @@ def _posteriors(pls, table, log10_orders, frequencies, posterior):
     total = 0.0
     for g in range(n_genotypes):
         total += 10.0 ** (posterior[g] - top)
-    posterior -= top + np.log10(total)
+    total = top + np.log10(total)
+    for g in range(n_genotypes):
+        posterior[g] -= total
 
 
 @kernel
@@ -91,7 +104,7 @@ def allele_frequencies(pls, table, log10_orders, pseudocounts, posterior, effect
     previous = np.zeros(n_alleles)
     change = 2 * EM_TOLERANCE
     while change > EM_TOLERANCE:
-        _posteriors(pls, table, log10_orders, frequencies, posterior)
+        genotype_posteriors(pls, table, log10_orders, frequencies, posterior)
         effective_counts[:] = 0.0
         for g in range(n_genotypes):
             share = 10.0 ** posterior[g]
@@ -102,7 +115,7 @@ def allele_frequencies(pls, table, log10_orders, pseudocounts, posterior, effect
             change = max(change, abs(effective_counts[a] - previous[a]))
         previous[:] = effective_counts
         frequencies[:] = (pseudocounts + effective_counts) / (pseudocounts + effective_counts).sum()
-    _posteriors(pls, table, log10_orders, frequencies, posterior)
+    genotype_posteriors(pls, table, log10_orders, frequencies, posterior)
     return min(0.0, posterior[0])
 
 
