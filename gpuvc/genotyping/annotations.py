@@ -133,7 +133,7 @@ def read_evidence(
     loci : int64[n]
         The called loci. allele_row_slots : int64[n + 1], allele_rows : int32[...]: their alleles, as indices among those scored.
     pair_slots ... end_distance
-        Of the LikelihoodBatch; mapq, flag of the ReadBatch.
+        Of the PairLikelihoods; mapq, flag of the ReadBatch.
     depths : int32[...]
         Written: informative reads by allele, addressed as allele_rows (AD).
     fs, sor : float64[n]

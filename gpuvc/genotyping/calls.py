@@ -49,7 +49,7 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
     Parameters
     ----------
     candidates : Candidates
-    likelihoods : LikelihoodBatch
+    likelihoods : PairLikelihoods
     reads : ReadBatch
     reference : uint8[n]
         Codes from `reference_start` on.

@@ -71,7 +71,7 @@ def error_weights(is_indel, likelihoods, reads, ploidy):
     Parameters
     ----------
     is_indel : bool[L]
-    likelihoods : LikelihoodBatch
+    likelihoods : PairLikelihoods
     reads : ReadBatch
     """
     is_reverse = reads.flag[likelihoods.pair_read] & FLAG_REVERSE != 0

@@ -16,7 +16,7 @@ ERROR_COST = 4000  # hundredths of a phred, of each
 
 
 @dataclass(slots=True)
-class LikelihoodBatch:
+class PairLikelihoods:
     """What each read says at each locus; P pairs of a locus and a read, by locus, within a locus in file order.
 
     pair_slots : int64[L + 1]; pair_locus, pair_read : int32[P]
@@ -126,7 +126,7 @@ def score_reads(reads, use, candidates, events, reference, reference_start, sett
 
     Returns
     -------
-    LikelihoodBatch
+    PairLikelihoods
     """
     n_loci = candidates.n_loci
     clip_reach = CLIP_REACH_BP if settings.use_soft_clipped_bases else 0
@@ -179,4 +179,4 @@ def score_reads(reads, use, candidates, events, reference, reference_start, sett
             haplotypes.shift_low, haplotypes.shift_high, haplotypes.allele, scored,
         )  # fmt: skip
         penalties[np.repeat(starts - slots[:-1], lengths) + np.arange(len(scored))] = scored
-    return LikelihoodBatch(pair_slots, pair_locus, pair_read, code, quality, end_distance, allele_slots, penalties)
+    return PairLikelihoods(pair_slots, pair_locus, pair_read, code, quality, end_distance, allele_slots, penalties)

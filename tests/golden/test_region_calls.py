@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import golden_genotyping as golden
 import numpy as np
 import pytest
-import regions as golden
 from test_sites import differences
 
 from gpuvc.backends.cpu import CpuBackend

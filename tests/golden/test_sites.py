@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import golden_genotyping as golden
 import numpy as np
 import pytest
-import regions as golden
 
 from gpuvc.genotyping.haplotype_calls import call_loci
 from gpuvc.likelihoods.marginalize import NO_VALUE, NON_REF, REFERENCE, SPANNING, LocusBatch, median_below_best

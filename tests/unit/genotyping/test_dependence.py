@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gpuvc.batches import ReadBatch
 from gpuvc.genotyping.dependence import FLOOR, REPEATED_ERROR, WEIGHTS, error_weights, least_error_cost
-from gpuvc.likelihoods.score import LikelihoodBatch
+from gpuvc.likelihoods.score import PairLikelihoods
 
 
 def weights_of(*reads, is_indel=False, ploidy=1):
@@ -17,7 +17,7 @@ def weights_of(*reads, is_indel=False, ploidy=1):
     batch = ReadBatch(*(15 * [None]))
     batch.flag = np.where(np.array(strands) == "-", 16, 0).astype(np.uint16)
     pairs = np.arange(n, dtype=np.int32)
-    likelihoods = LikelihoodBatch(
+    likelihoods = PairLikelihoods(
         np.array([0, n]), np.zeros(n, np.int32), pairs, None, None, None, np.arange(0, n * n_alleles + 1, n_alleles), penalties.ravel()
     )
     return error_weights(np.array([is_indel]), likelihoods, batch, ploidy).tolist()
@@ -68,7 +68,7 @@ def test_loci_are_apart():
     batch = ReadBatch(*(15 * [None]))
     batch.flag = np.zeros(3, np.uint16)
     penalties = np.array(5 * [3000, 0], np.int32)
-    likelihoods = LikelihoodBatch(
+    likelihoods = PairLikelihoods(
         np.array([0, 2, 5]), None, np.array([0, 1, 0, 1, 2], np.int32), None, None, None, np.arange(0, 11, 2), penalties
     )
     assert error_weights(np.array([False, False]), likelihoods, batch, 1).tolist() == nth(0, 1, 0, 1, 2)

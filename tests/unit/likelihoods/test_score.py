@@ -24,7 +24,7 @@ def other(base):
 
 
 def scored(reads, reference=REFERENCE, **settings):
-    """(Candidates, LikelihoodBatch) of Reads."""
+    """(Candidates, PairLikelihoods) of Reads."""
     columns = batch(reads)
     settings = Settings(**settings)
     pileup, events = pile_up(columns, used(columns), whole(reference), codes(reference), 0, settings.min_base_quality, CpuBackend())
