@@ -79,7 +79,7 @@ def plan_shards(targets, alignments, shard_bytes=None):
             continue
         cuts = _cuts(alignments.byte_starts(contig_id), int(rows[0, 0]), int(rows[-1, 1]), shard_bytes)
         for piece in _pieces(rows, cuts):
-            shards.append(Shard(len(shards), contig_id, piece))
+            shards.append(Shard(len(shards), contig_id, piece, rows))
     return shards
 
 

@@ -122,7 +122,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             reads, use, sample, n_samples, near.start, near.end, codes, window.start, contig_length, settings.sample_ploidy, settings
         )
         targets = np.array([[max(0, span.start - EARLIER_BP), span.end]])
-        regions = active_regions(profile, near.start, targets, shard.contig_id, contig_length, settings)
+        regions = active_regions(profile, near.start, targets, shard.contig_id, contig_length, settings, shard.intervals)
         clock.add("regions", int(((regions.start >= span.start) & (regions.start < span.end)).sum()))
     calls, covering = [], []
     for batch in _batches_of(regions, reads, use):

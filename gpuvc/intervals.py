@@ -44,11 +44,14 @@ class Shard:
 
     targets : int64[n_targets, 2]
         Disjoint, sorted, 0-based half-open.
+    intervals : int64[n_intervals, 2] or None
+        All targets of the contig, before they were cut into shards; None for the whole contig.
     """
 
     index: int
     contig_id: int
     targets: np.ndarray = field(repr=False)
+    intervals: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def span(self):

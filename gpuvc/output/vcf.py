@@ -16,7 +16,9 @@ _TABIX_LONGEST = 2**29 - 1  # bp; a longer contig needs a CSI index
 
 
 def _allele_fraction(value):
-    """As GATK writes AF: fewer digits from 1, exponents below 0.01."""
+    """As GATK writes AF: fewer digits from 1, exponents below 0.01; NaN where no allele is called."""
+    if value != value:
+        return "NaN"
     return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.3f}" if value >= 0.01 else f"{value:.3e}"
 
 
