@@ -97,7 +97,9 @@ class TestLines:
     def test_any_ploidy(self, genotype, text):
         assert format_call(call(genotype=genotype), "chr1").split("\t")[9].split(":")[0] == text
 
-    @pytest.mark.parametrize("af, text", [(1.0, "1.00"), (0.5, "0.500"), (0.01, "0.010"), (0.005, "5.000e-03"), (0.0, "0.00"), (float("nan"), "NaN")])
+    @pytest.mark.parametrize(
+        "af, text", [(1.0, "1.00"), (0.5, "0.500"), (0.01, "0.010"), (0.005, "5.000e-03"), (0.0, "0.00"), (float("nan"), "NaN")]
+    )
     def test_allele_fraction_as_gatk_writes_it(self, af, text):
         assert f"AF={text};" in format_call(call(info={"AF": (af,), "AN": 2}), "chr1")
 
