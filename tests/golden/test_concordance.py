@@ -22,6 +22,7 @@ TRIO = tuple(REAL / f"trio.{name}.bam" for name in ("NA12878", "NA12891", "NA128
 SETS = {
     "50x": (*LINES, "", 247),
     "50x, ploidy 4": (HERE / "gatk.wgs50.p4.vcf.gz", *LINES[1:], "-ploidy 4", 249),
+    "50x, in 41 intervals": (HERE / "gatk.wgs50.split.vcf.gz", *LINES[1:], f"-L {HERE / 'gatk.wgs50.split.list'}", 247),
     "50x, ploidy 1": (GATK / "vcf" / "wgs50.p1.vcf.gz", *LINES[1:], "-ploidy 1", 170),
     "50x, MNPs": (GATK / "vcf" / "wgs50.mnp.vcf.gz", *LINES[1:], "--max-mnp-distance 2", 246),
     "50x, hostile PCR": (GATK / "vcf" / "wgs50.hostile.vcf.gz", *LINES[1:], "--pcr-indel-model HOSTILE", 240),
