@@ -14,7 +14,7 @@ from gpuvc.assembly.haplotypes import align_haplotypes
 from gpuvc.assembly.trimming import trim_haplotypes
 from gpuvc.batches import RegionBatch
 from gpuvc.genotyping.calls import call_loci
-from gpuvc.genotyping.filters import apply_filters
+from gpuvc.genotyping.filters import NEAR_BP, apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.intervals import Interval
@@ -32,8 +32,8 @@ CONTEXT_BP = 768
 on its filters, from each 40 bp to neighbouring candidates beyond a repeat, an indel's way to its leftmost place (at most 200 bp), 100 bp
 of soft clips, 50 bp of indel."""
 EARLIER_BP = 1024
-"""With the haplotype engine: how far before a shard regions are called, too, because of what calls there say of calls in the shard: 150 bp
-for its filters, and the deletions that a `*` stands for."""
+"""With the haplotype engine: how far before a target regions are called, too, because of what calls there say of calls in it: NEAR_BP for
+its filters, and the deletions that a `*` stands for. Behind a target, NEAR_BP."""
 EVENT_CONTEXT_BP = 500  # reference around a padded region in which repeats are counted
 ROWS_A_BATCH = 60_000  # reads of regions that are held at a time, each counted in every region it belongs to
 
@@ -51,7 +51,7 @@ def _near(span, contig_length, settings):
     if settings.engine == "pileup":
         return span.padded(CONTEXT_BP, contig_length)
     before, after = reach(settings)
-    after = max(after, settings.max_assembly_region_size + settings.assembly_region_padding)
+    after = NEAR_BP + max(after, settings.max_assembly_region_size + settings.assembly_region_padding)
     return Interval(span.contig_id, max(0, span.start - EARLIER_BP - before), min(contig_length, span.end + after))
 
 
@@ -121,8 +121,9 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
         profile = activity_profile(
             reads, use, sample, n_samples, near.start, near.end, codes, window.start, contig_length, settings.sample_ploidy, settings
         )
-        targets = np.array([[max(0, span.start - EARLIER_BP), span.end]])
-        regions = active_regions(profile, near.start, targets, shard.contig_id, contig_length, settings, shard.intervals)
+        regions = active_regions(
+            profile, near.start, _with_neighbours(shard.targets, contig_length), shard.contig_id, contig_length, settings, shard.intervals
+        )
         clock.add("regions", int(((regions.start >= span.start) & (regions.start < span.end)).sum()))
     calls, covering = [], []
     for batch in _batches_of(regions, reads, use):
@@ -143,6 +144,13 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
 
 
 _ENGINES = {"pileup": _call_from_counts, "haplotype": _call_from_haplotypes}
+
+
+def _with_neighbours(targets, contig_length):
+    """The targets widened to all whose calls matter to theirs; disjoint still."""
+    starts, ends = np.maximum(targets[:, 0] - EARLIER_BP, 0), np.minimum(targets[:, 1] + NEAR_BP, contig_length)
+    starts[1:] = np.maximum(starts[1:], ends[:-1])
+    return np.column_stack([starts, ends])[starts < ends]
 
 
 def _batches_of(regions, reads, use):

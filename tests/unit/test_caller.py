@@ -357,3 +357,28 @@ def z_by_enumeration(alt, ref):
     ways = [pairs_won(set(chosen)) for chosen in combinations(range(len(values)), len(alt))]
     p = (sum(way < seen for way in ways) + sum(way == seen for way in ways) / 2) / len(ways)
     return NormalDist().inv_cdf(p)
+
+
+def test_filters_see_calls_in_other_regions_beyond_a_cut(tmp_path):
+    """A heterozygote of 22 in 60 reads is marked because of one of 15 in 60, 130 bp on, wherever the genome is cut."""
+    reference = random_sequence(2000, seed=8)
+    uneven, skewed = snv(900, reference), snv(1030, reference)
+    plain = reads_of(haplotype(reference), length=60, step=1)
+    aligned = []
+    for n, read in enumerate(plain):
+        bases = list(read.bases)
+        for (pos, _, alt), n_alts in ((uneven, 22), (skewed, 15)):
+            if read.pos <= pos < read.pos + 60 and n * 7 % 60 < n_alts:
+                bases[pos - read.pos] = alt
+        aligned.append(read.but(bases="".join(bases)))
+    fasta = write_fasta(tmp_path / "ref.fa", {CONTIG: reference})
+    bam = write_bam(tmp_path / "reads.bam", aligned, {CONTIG: reference})
+
+    def filters(*intervals):
+        settings = gpuvc.Settings(engine="haplotype")
+        calls = gpuvc.call_variants(fasta, bam, settings=settings, intervals=intervals, device="cpu", threads=1).calls
+        return [(call.pos, call.filters) for call in calls]
+
+    whole = filters()
+    assert whole == [(900, ("AlleleBalance",)), (1030, ("AlleleBalance",))]
+    assert filters(f"{CONTIG}:1-965") + filters(f"{CONTIG}:966-2000") == whole
