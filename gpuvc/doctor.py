@@ -75,9 +75,9 @@ def _memory():
 
 
 def _kernel_cache():
-    from gpuvc.kernels.jit import cache_folder
+    from gpuvc.kernels.jit import cache_base
 
-    folder = cache_folder()
+    folder = cache_base() / "kernels"
     if not folder.exists():
         return f"{folder} (empty: the first run compiles)"
     files = [path for path in folder.rglob("*") if path.is_file()]

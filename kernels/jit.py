@@ -1,43 +1,73 @@
 """The one decorator of CPU kernels: compiled once a machine, never stale.
 
-Numba's own cache notices an edit of the file a function stands in, but not of the functions it calls from other files. So the cache
-lives in a folder named after a digest of every file that holds kernels, or constants of theirs: any edit anywhere starts a new folder.
+Numba's own cache notices an edit of the file a function stands in, but not of the functions it calls from other files. So the kernels of
+a file are kept in a folder named after a digest of it and of all files of the package that it imports, directly or through others: an
+edit recompiles what can depend on it, and nothing else.
 """
 
 import hashlib
 import os
+import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import numba
 
-_KERNEL_FILES = ("kernels/**/*.py", "io/*.py", "pileup/*.py", "assembly/*.py", "likelihoods/*.py", "genotyping/*.py", "settings.py")
+_IMPORT = re.compile(rb"^ *from (gpuvc[\w.]*|\.+[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
+_PACKAGE = next(folder for up in Path(__file__).absolute().parents for folder in (up, up / "gpuvc") if (folder / "batches.py").exists())
 
 
-def kernel_sources():
-    """All files that hold compiled functions, or constants that are compiled into them."""
-    root = Path(__file__).absolute().parent.parent
-    package = root if (root / "batches.py").exists() else root / "gpuvc"
-    return [path for pattern in _KERNEL_FILES for path in sorted(package.glob(pattern))]
+@cache
+def imported_files(path):
+    """frozenset of Path: the files of the package that the file imports from, anywhere in it."""
+    found = set()
+    for module, names in _IMPORT.findall(_text(path)):
+        module = module.decode()
+        dots = len(module) - len(module.lstrip("."))
+        folder = path.parents[dots - 1] if dots else _PACKAGE.parent
+        target = folder.joinpath(*module[dots:].split("."))
+        if target.is_dir():
+            names = re.sub(rb"#[^\n]*", b"", names.strip(b"()"))
+            files = [target / f"{name.split()[0].decode()}.py" for name in names.split(b",") if name.strip()]
+        else:
+            files = [target.with_suffix(".py")]
+        found.update(file.resolve() for file in files if file.exists())
+    return frozenset(found)
 
 
-def _digest():
-    """Digest of `kernel_sources`, and of the versions that compile them."""
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version_info[:2]}".encode())
-    for path in kernel_sources():
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+@cache
+def _text(path):
+    return path.read_bytes()
 
 
-def cache_folder():
-    """Folder of the compiled kernels: NUMBA_CACHE_DIR if set, else the user's cache, below a digest of the sources."""
+def kernel_sources(path):
+    """All files that what is compiled in the file at `path` can depend on: itself, and what it imports, directly or through others."""
+    path = Path(path).resolve()
+    sources, new = {path}, {path}
+    while new:
+        new = set().union(*map(imported_files, new)) - sources
+        sources |= new
+    return sorted(sources)
+
+
+def cache_base():
+    """Folder of all compiled kernels: NUMBA_CACHE_DIR if set, else gpuvc's in the user's cache."""
     base = os.environ.get("NUMBA_CACHE_DIR")
-    if not base:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpuvc"
-    return Path(base) / f"kernels-{_digest()}"
+    return Path(base) if base else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpuvc"
 
 
-_CACHE = str(cache_folder())
+@cache
+def _folder_name(path):
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version_info[:2]}".encode())
+    for source in kernel_sources(path):
+        digest.update(_text(source))
+    return f"{path.stem}-{digest.hexdigest()[:16]}"
+
+
+def cache_folder(path):
+    """Folder of the kernels of the file at `path`."""
+    return cache_base() / "kernels" / _folder_name(Path(path).resolve())
 
 
 def kernel(function=None, **options):
@@ -45,7 +75,7 @@ def kernel(function=None, **options):
 
     def compile_it(function):
         before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = _CACHE
+        numba.config.CACHE_DIR = str(cache_folder(function.__code__.co_filename))
         try:
             return numba.njit(nogil=True, cache=True, **options)(function)
         finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..cpu.simd import has_fma
-from ..jit import cache_folder
+from ..jit import cache_base
 
 _SOURCE = Path(__file__).parent / "pairhmm_emulator.cc"
 
@@ -38,7 +38,7 @@ def _library():
 
     Raises RuntimeError with what the compiler says when it fails.
     """
-    folder = cache_folder() / "emulator"
+    folder = cache_base() / "emulator"
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in (_SOURCE, _SOURCE.with_name("pairhmm.cu")))).hexdigest()
     library = folder / f"pairhmm-{digest[:16]}.so"
     if not library.exists():

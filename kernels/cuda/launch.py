@@ -59,7 +59,7 @@ def cuda_kernel(*types):
         if is_simulated():
             return cuda.jit(function)
         before = config.CACHE_DIR
-        config.CACHE_DIR = os.fspath(cache_folder() / f"numba-cuda-{metadata.version('numba-cuda')}")
+        config.CACHE_DIR = os.fspath(cache_folder(function.__code__.co_filename) / f"numba-cuda-{metadata.version('numba-cuda')}")
         try:
             return cuda.jit(cache=True)(function)
         finally:

@@ -33,7 +33,7 @@ def test_an_ailing_part_is_named_and_the_rest_goes_on(run_cli, monkeypatch):
 
 def test_the_cache_is_measured(run_cli, monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    folder = gpuvc.kernels.jit.cache_folder()
+    folder = gpuvc.kernels.jit.cache_base() / "kernels"
     (folder / "sub").mkdir(parents=True)
     (folder / "sub" / "a").write_bytes(bytes(3 << 20))
     (folder / "b").write_bytes(bytes(1 << 20))

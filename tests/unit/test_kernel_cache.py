@@ -1,4 +1,4 @@
-"""No edit leaves a stale kernel behind: what is compiled lies in files that the cache's name is made of."""
+"""No edit leaves a stale kernel behind: the cache's name is made of all files that a kernel can depend on."""
 
 import ast
 from pathlib import Path
@@ -6,43 +6,58 @@ from pathlib import Path
 import pytest
 
 import gpuvc
-from gpuvc.kernels.jit import cache_folder, kernel_sources
+from gpuvc.kernels import jit
 
 PACKAGE = Path(gpuvc.__file__).parent
-COVERED = {path.resolve() for path in kernel_sources()}
+KERNELS = (PACKAGE / "kernels").resolve()
+FILES = sorted({path.resolve() for folder in (PACKAGE, KERNELS) for path in folder.rglob("*.py")})
 
 
-def test_every_kernel_is_covered():
-    holding = [path for path in PACKAGE.rglob("*.py") if "\n@kernel" in path.read_text()]
-    holding += [path for path in (PACKAGE / "kernels").resolve().rglob("*.py") if "\n@kernel" in path.read_text()]
-    assert len(holding) > 15
-    assert {path.resolve() for path in holding} <= COVERED
+def _imports(path):
+    """Files of the package that the file imports from, as Python itself reads it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            assert not [name for name in node.names if name.name.startswith("gpuvc.")], f"{path}: import gpuvc.x hides what is used"
+        if not isinstance(node, ast.ImportFrom) or not (node.level or (node.module or "").startswith("gpuvc")):
+            continue
+        base = path.parents[node.level - 1] if node.level else PACKAGE.parent
+        target = base.joinpath(*(node.module or "").split("."))
+        files = [target.with_suffix(".py")] + [target / f"{name.name}.py" for name in node.names]
+        found |= {file.resolve() for file in files if file.exists()}
+    return found
 
 
-def test_constants_of_kernels_are_covered():
-    """Names in capitals that kernels use are numbers compiled into them, wherever they were imported from."""
-    n_found = 0
-    for path in COVERED:
-        tree = ast.parse(path.read_text())
-        home = {
-            name.name: PACKAGE.joinpath(*node.module.split(".")[1:]).with_suffix(".py").resolve()
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module.startswith("gpuvc.")
-            for name in node.names
-        }
-        kernels = [
-            node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and "kernel" in map(ast.unparse, node.decorator_list)
-        ]
-        used = {node.id for function in kernels for node in ast.walk(function) if isinstance(node, ast.Name) and node.id.isupper()}
-        for name in used & home.keys():
-            n_found += 1
-            assert home[name] in COVERED, f"{name} in {path}"
-    assert n_found > 20
+def test_imports_are_read_as_python_reads_them():
+    holding = [path for path in FILES if "kernel" in path.read_text()]
+    assert len(holding) > 40
+    for path in holding:
+        assert jit.imported_files(path) == _imports(path), path
 
 
-@pytest.mark.parametrize("edited", ["settings.py", "likelihoods/score.py", "kernels/cpu/align.py"])
-def test_an_edit_makes_another_cache(monkeypatch, edited):
-    before, read_bytes = cache_folder(), Path.read_bytes
+@pytest.mark.parametrize(
+    ("edited", "kept_in", "changes"),
+    [
+        ("kernels/codes.py", "assembly/graph.py", False),
+        ("kernels/cpu/pileup.py", "genotyping/dependence.py", False),
+        ("assembly/graph.py", "assembly/graph.py", True),
+        ("assembly/graph.py", "assembly/assemble.py", True),
+        ("kernels/codes.py", "pileup/candidates.py", True),
+        ("assembly/graph.py", "caller.py", True),  # through assembly.assemble
+    ],
+)
+def test_an_edit_makes_another_cache(monkeypatch, edited, kept_in, changes):
+    kept_in = PACKAGE / kept_in
     edited = (PACKAGE / edited).resolve()
-    monkeypatch.setattr(Path, "read_bytes", lambda self: read_bytes(self) + b"#" * (self.resolve() == edited))
-    assert cache_folder() != before
+    before, text = jit.cache_folder(kept_in), jit._text
+    monkeypatch.setattr(jit, "_text", lambda path: text(path) + b"#" * (path == edited))
+    jit._folder_name.cache_clear()
+    after = jit.cache_folder(kept_in)
+    jit._folder_name.cache_clear()
+    assert (after != before) == changes
+
+
+def test_a_kernel_is_kept_in_the_folder_of_its_file():
+    from gpuvc.assembly import graph
+
+    assert graph.has_cycle._cache.cache_path.startswith(str(jit.cache_folder(graph.__file__)))

@@ -40,12 +40,12 @@ def test_a_second_run_compiles_nothing(demo_data, tmp_path):
 import pysam
 from numba.core import event
 from gpuvc.cli import main
-from gpuvc.kernels.jit import cache_folder
+from gpuvc.kernels.jit import cache_base
 compiled = event.RecordingListener()
 event.register("numba:compile", compiled)
 files = ["-R", {demo_data.reference!r}, "-I", {demo_data.bam!r}, "-O", {str(tmp_path / "a.vcf")!r}]
 code = main(["call", *files, "-L", "chr20:10000-20000", "--QUIET"])
-print(code, sum(e.is_start for _, e in compiled.buffer), any(cache_folder().rglob("*.nbi")))
+print(code, sum(e.is_start for _, e in compiled.buffer), any(cache_base().rglob("*.nbi")))
 """
     python(program)
     assert python(program).split() == ["0", "0", "True"]
