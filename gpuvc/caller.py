@@ -55,7 +55,7 @@ def _near(span, contig_length, settings):
     return Interval(span.contig_id, max(0, span.start - EARLIER_BP - before), min(contig_length, span.end + after))
 
 
-def call_shard(shard, reads, alignments, reference, settings, backend, clock):
+def call_shard(shard, reads, alignments, reference, settings, backend, clock, see=None):
     """Call variants in one shard.
 
     Parameters
@@ -69,6 +69,8 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock):
     backend : Backend
     clock : Clock
         Gets seconds by stage, and counts.
+    see : callable or None
+        Called as see(stage, **columns) with what each stage of the haplotype engine made; `gpuvc.evidence` keeps it. It changes nothing.
 
     Returns
     -------
@@ -85,11 +87,11 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock):
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)
     clock.add("bases", n_bases)
-    return _inside(_ENGINES[settings.engine](shard, near, reads, use, alignments, reference, settings, backend, clock), shard)
+    return _inside(_ENGINES[settings.engine](shard, near, reads, use, alignments, reference, settings, backend, clock, see), shard)
 
 
-def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock):
-    """The pileup engine: no assembly."""
+def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock, see):
+    """The pileup engine: no assembly. It shows nothing to `see`."""
     contigs = alignments.contigs
     span = shard.span
     with clock.stage("filter"):
@@ -108,7 +110,7 @@ def _call_from_counts(shard, near, reads, use, alignments, reference, settings, 
         return call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
 
 
-def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock):
+def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock, see):
     """The haplotype engine: local assembly."""
     contigs = alignments.contigs
     contig_length = contigs.lengths[shard.contig_id]
@@ -125,21 +127,30 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             profile, near.start, _with_neighbours(shard.targets, contig_length), shard.contig_id, contig_length, settings, shard.intervals
         )
         clock.add("regions", int(((regions.start >= span.start) & (regions.start < span.end)).sum()))
+    if see:
+        see("activity", reads=reads, use=use, sample=sample, codes=codes, codes_start=window.start, start=near.start, raw=profile)
     calls, covering = [], []
     for batch in _batches_of(regions, reads, use):
         with clock.stage("assembly"):
-            found = finalise_reads(batch, reads, use, sample, settings)
-            haplotypes = align_haplotypes(batch, assemble(batch, found, codes, window.start, settings), codes, window.start, settings)
-            haplotypes = trim_haplotypes(batch, haplotypes, codes, window.start, settings)
-            found, is_side = reclip(found, haplotypes.start, haplotypes.end, reads, sample, settings)
+            whole = finalise_reads(batch, reads, use, sample, settings)
+            raw = assemble(batch, whole, codes, window.start, settings)
+            aligned = align_haplotypes(batch, raw, codes, window.start, settings)
+            haplotypes = trim_haplotypes(batch, aligned, codes, window.start, settings)
+            found, is_side = reclip(whole, haplotypes.start, haplotypes.end, reads, sample, settings)
         with clock.stage("likelihoods"):
             likelihoods = score_haplotypes(found, haplotypes, reads, ~is_side, settings, backend)
+        if see:
+            see("assembly", regions=batch, reads=whole, raw=raw, aligned=aligned)
+            see("likelihoods", haplotypes=haplotypes, reads=found, is_side=is_side, likelihoods=likelihoods)
         with clock.stage("genotyping"):
             calls += genotype_regions(
-                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, backend, covering=covering
-            )
+                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, backend, covering=covering,
+                see=see,
+            )  # fmt: skip
     with clock.stage("genotyping"):
         apply_filters(calls)
+    if see:
+        see("calls", calls=calls)
     return calls
 
 

@@ -33,11 +33,8 @@ def hidden_copies(ref_depth, alt_depth):
     return np.maximum(fits.max(axis=-1, initial=0.0), 0.0)
 
 
-def apply_filters(calls):
-    """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with.
-
-    Of several samples, the one that looks most like a duplication counts.
-    """
+def imbalance(calls):
+    """float64[n]: `hidden_copies` of each call; of several samples, the one that looks most like a duplication counts."""
     hets = [
         (i, sample.allele_depths[0], sample.allele_depths[max(sample.genotype)])
         for i, call in enumerate(calls)
@@ -48,6 +45,12 @@ def apply_filters(calls):
     if hets:
         at, ref_depth, alt_depth = np.array(hets).T
         np.maximum.at(excess, at, hidden_copies(ref_depth, alt_depth))
+    return excess
+
+
+def apply_filters(calls):
+    """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with."""
+    excess = imbalance(calls)
     pos = np.array([call.pos for call in calls], np.int64)
     far = pos[excess >= IMBALANCE]
     n_near = np.searchsorted(far, pos + NEAR_BP, side="right") - np.searchsorted(far, pos - NEAR_BP, side="left")

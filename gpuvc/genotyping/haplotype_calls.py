@@ -35,7 +35,7 @@ class OwnModel(NamedTuple):
 
 def genotype_regions(
     regions, haplotypes, region_reads, likelihoods, side_reads, reads, codes, codes_start, n_samples, settings, backend, forced=None,
-    covering=None,
+    covering=None, see=None,
 ):  # fmt: skip
     """Call the variants of a batch of regions.
 
@@ -55,6 +55,8 @@ def genotype_regions(
     covering : list of (start, end) or None
         Spans deleted by earlier records of this contig, as the calls before this batch left it; `*` needs one. Those of the calls made
         here are added. Spans that end more than COVERING_BP before the batch do not matter.
+    see : callable or None
+        As in `gpuvc.caller.call_shard`.
 
     Returns
     -------
@@ -65,6 +67,8 @@ def genotype_regions(
     ploidy = settings.sample_ploidy
     realigned = realign_reads(region_reads, haplotypes, likelihoods)
     loci = marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, most_alleles(ploidy, MAX_GENOTYPES))
+    if see:
+        see("loci", realigned=realigned, loci=loci)
     is_forced = np.zeros(len(loci.allele_event), np.bool_)
     if forced is not None:
         is_forced[:] = (loci.allele_event >= 0) & forced[np.maximum(loci.allele_event, 0)]
@@ -74,7 +78,7 @@ def genotype_regions(
 
     records = call_loci(
         loci, settings.standard_min_confidence, n_samples, settings, is_forced,
-        [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend),
+        [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend), see=see,
     )  # fmt: skip
     calls = records.calls(loci, regions.contig_id, alleles_of, settings)
     return calls if as_gatk or ploidy != 2 else _phase(calls, records, loci, haplotypes)
@@ -96,7 +100,7 @@ def _allele_texts(loci, locus, haplotypes, codes, codes_start):
     return texts
 
 
-def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model=None, with_non_ref=False):
+def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model=None, with_non_ref=False, see=None):
     """Which loci are called, with which alleles.
 
     Parameters
@@ -110,13 +114,15 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model
         None: GATK's.
     with_non_ref : bool
         GVCF: every allele is put out, and every locus.
+    see : callable or None
+        As in `gpuvc.caller.call_shard`.
 
     Returns
     -------
     Records
     """
     ploidy = settings.sample_ploidy
-    pls, slots = weighted_pls(loci, ploidy, n_samples, model.backend) if model else genotype_pls(loci, ploidy, n_samples)
+    pls, slots = weighted_pls(loci, ploidy, n_samples, model.backend, see) if model else genotype_pls(loci, ploidy, n_samples)
     kept, kept_slots = _few_alleles(loci, pls, slots, n_samples, settings.max_alternate_alleles, ploidy)
     few_pls, few_slots = pls, slots
     if len(kept) < len(loci.allele_event):
@@ -133,6 +139,8 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model
         plausible = (event != REFERENCE) & (absent + 1e-10 < -min_confidence / 10)
     wanted = plausible | forced[row] | with_non_ref
     qual = np.minimum(-10 * reference + 0.0, np.finfo(np.float64).max)
+    if see:
+        see("genotypes", pls=pls, slots=slots, row=row, locus_of=locus_of, priors=priors, absent=absent, copies=counts, qual=qual)
     candidate = np.zeros(loci.n_loci, np.bool_)
     candidate[locus_of[forced[row]]] = True
     candidate[locus_of[plausible]] |= qual[locus_of[plausible]] >= min_confidence

@@ -13,12 +13,14 @@ from gpuvc.genotyping.priors import indel_rates
 from gpuvc.likelihoods.marginalize import REFERENCE
 
 
-def weighted_pls(loci, ploidy, n_samples, backend):
+def weighted_pls(loci, ploidy, n_samples, backend, see=None):
     """PLs of all loci, as `gpuvc.genotyping.allele_frequency.genotype_pls` gives them, by the kernels that both engines share.
 
     Parameters
     ----------
     loci : LocusBatch
+    see : callable or None
+        As in `gpuvc.caller.call_shard`.
 
     Returns
     -------
@@ -40,6 +42,8 @@ def weighted_pls(loci, ploidy, n_samples, backend):
         own, own_slots = _rows(penalties, allele_slots, pairs)
         pair_slots = np.searchsorted(pair_locus[pairs], np.arange(loci.n_loci + 1))
         weights = weigh_errors(is_indel, pair_slots, loci.pair_reverse[pairs], own_slots, own, ploidy)
+        if see:
+            see("weights", pairs=pairs, penalties=own, slots=own_slots, weights=weights)
         out = np.empty(len(task_locus), np.int64)
         backend.genotype_likelihoods(
             task_locus, task_genotype, pair_slots, own_slots, own, weights, table, log_sum_table(), copy_costs(ploidy), out

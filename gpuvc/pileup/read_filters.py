@@ -182,6 +182,17 @@ def _downsample(keep, pos, flag, name_hash, cap):
     return n_dropped
 
 
+def refusals(reads, contig_length, settings):
+    """int32[R]: bit i is set when the filter ALL_FILTERS[i] is in force and refuses the read. Raises UsageError for an unknown filter."""
+    failures = np.zeros(reads.n_reads, np.int32)
+    _failures(
+        reads.contig_id, reads.pos, reads.ref_end, reads.mapq, reads.flag, reads.read_group, reads.mate_contig_id, reads.mate_pos,
+        reads.cigar, reads.cigar_offsets, reads.base_offsets, reads.base_quals, contig_length, settings.min_mapping_quality, failures,
+    )  # fmt: skip
+    failures &= sum(1 << ALL_FILTERS.index(name) for name in active_filters(settings))
+    return failures
+
+
 def choose_reads(reads, contig_length, settings, count_from, count_to):
     """Indices of the reads that count, and how many the filters refused.
 
@@ -204,19 +215,12 @@ def choose_reads(reads, contig_length, settings, count_from, count_to):
     Source: GATK HaplotypeCaller's default chain. The downsampler keeps as many reads per start as GATK's reservoir, chosen by hash
     instead of a draw, so the choice does not depend on what came before.
     """
-    names = active_filters(settings)
-    failures = np.zeros(reads.n_reads, np.int32)
-    _failures(
-        reads.contig_id, reads.pos, reads.ref_end, reads.mapq, reads.flag, reads.read_group, reads.mate_contig_id, reads.mate_pos,
-        reads.cigar, reads.cigar_offsets, reads.base_offsets, reads.base_quals, contig_length, settings.min_mapping_quality, failures,
-    )  # fmt: skip
-    in_force = sum(1 << ALL_FILTERS.index(name) for name in names)
-    failures &= in_force
+    failures = refusals(reads, contig_length, settings)
     keep = failures == 0
     counted = (reads.pos >= count_from) & (reads.pos < count_to)
     refused = {}
     pending = failures[counted]
-    for name in names:
+    for name in active_filters(settings):
         fails = (pending >> ALL_FILTERS.index(name)) & 1
         n = int(fails.sum())
         if n:
