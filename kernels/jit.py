@@ -1,10 +1,14 @@
-"""The one decorator of CPU kernels: compiled once a machine, never stale.
+"""The decorators of CPU kernels: compiled once a machine, never stale.
 
 Numba's own cache notices an edit of the file a function stands in, but not of the functions it calls from other files. So the kernels of
 a file are kept in a folder named after a digest of it and of all files of the package that it imports, directly or through others: an
 edit recompiles what can depend on it, and nothing else.
+
+Numba optimises every function with all that it calls, and makes machine code of it, although what calls it does both again: the code of
+a function deep down is made once for each way up. `inner_kernel` leaves both to the kernels that Python calls.
 """
 
+import ctypes
 import hashlib
 import os
 import re
@@ -13,6 +17,8 @@ from functools import cache
 from pathlib import Path
 
 import numba
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 
 _IMPORT = re.compile(rb"^ *from (gpuvc[\w.]*|\.+[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 _PACKAGE = next(folder for up in Path(__file__).absolute().parents for folder in (up, up / "gpuvc") if (folder / "batches.py").exists())
@@ -82,3 +88,46 @@ def kernel(function=None, **options):
             numba.config.CACHE_DIR = before
 
     return compile_it(function) if function else compile_it
+
+
+class _NoEnvironment:
+    """Stands for the engine where an entry point would be told its environment: code that is not loaded has no place for it."""
+
+    @staticmethod
+    def set_env(env_name, env):
+        pass
+
+
+class _InnerLibrary(JITCodeLibrary):
+    """Code as it was lowered, with that of all it calls: neither optimised nor loaded, for others to link in."""
+
+    codegen = _NoEnvironment
+
+    def _optimize_functions(self, ll_module):
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self):
+        pass
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name):
+        """Where Python enters: a TypeError."""
+        self._ensure_finalized()
+        return ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).value
+
+
+class _InnerCompiler(Compiler):
+    """Numba's compiler, into an `_InnerLibrary`."""
+
+    def compile_extra(self, func):
+        self.state.library = _InnerLibrary(self.state.targetctx.codegen(), func.__qualname__)
+        return super().compile_extra(func)
+
+
+def inner_kernel(function=None, **options):
+    """Compile `function` for kernels to call, not Python; it is kept as part of each of them. Options as of `kernel`."""
+    options |= {"nogil": True, "pipeline_class": _InnerCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(**options)(function) if function else numba.njit(**options)

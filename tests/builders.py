@@ -18,9 +18,15 @@ from gpuvc.batches import ReadBatch
 from gpuvc.intervals import Interval
 from gpuvc.io.records import hash_name
 from gpuvc.kernels.codes import CODE_OF_ASCII
+from gpuvc.kernels.jit import kernel
 
 OPERATIONS = "MIDNSHP=X"
 CONTIG = "chr1"
+
+
+def callable_kernel(inner):
+    """A kernel for kernels, compiled so that Python can call it, too."""
+    return kernel(inner.py_func)
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,13 @@ from gpuvc.assembly.graph import (
     find_ref_sink,
     find_ref_source,
     has_cycle,
-    inner_kernel,
     keep_paths_between,
 )
 from gpuvc.assembly.paths import PATH_BASES, find_best_paths, log10_table, spell_path
 from gpuvc.assembly.pruning import prune
 from gpuvc.assembly.sequence_graph import clean_up, convert
 from gpuvc.kernels.codes import CIGAR_S, CONSUMES_READ
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 KMER_STEP = 10  # when every given size is rejected, larger ones are tried
 MAX_LARGER_KMERS = 6

@@ -25,7 +25,6 @@ from gpuvc.assembly.graph import (
     append_edge,
     has_ref_in,
     has_room,
-    inner_kernel,
     is_on_reference,
     is_ref_sink,
     is_ref_source,
@@ -33,6 +32,7 @@ from gpuvc.assembly.graph import (
 )
 from gpuvc.assembly.smith_waterman import DANGLING_WEIGHTS, LEADING_INDEL, MAX_LENGTH, align
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CIGAR_M
+from gpuvc.kernels.jit import inner_kernel
 
 MAX_OPERATIONS = 3
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = DANGLING_WEIGHTS

@@ -27,9 +27,9 @@ from gpuvc.assembly.graph import (
     append_edge,
     clear_graph,
     has_room,
-    inner_kernel,
 )
 from gpuvc.kernels.codes import N
+from gpuvc.kernels.jit import inner_kernel
 
 # Columns of `kmers`, int64[n, 9]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
 # had it, whether some sequence has it twice; by base, the row of the k-mer that it is followed by with that base (-1: not known).

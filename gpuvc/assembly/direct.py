@@ -9,8 +9,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from gpuvc.assembly.graph import inner_kernel
 from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_H, CIGAR_I, CIGAR_S, CONSUMES_READ, CONSUMES_REFERENCE, N
+from gpuvc.kernels.jit import inner_kernel
 
 MESSY = -1
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, N
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 
-@kernel
+@inner_kernel
 def with_room(array, used, more):
     """`array`, or a longer copy of its first `used` entries where `more` would not fit behind them."""
     if used + more <= array.size:
@@ -89,7 +89,7 @@ def find_events(codes, codes_start, start, region_slots, bases, base_offsets, ci
     )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def events_of_haplotype(
     codes, codes_start, start, haplotype, operations, max_mnp_distance, pos, ref_length, alt, alt_offsets
 ):  # fmt: skip
@@ -134,7 +134,7 @@ def events_of_haplotype(
     return n_events
 
 
-@kernel
+@inner_kernel
 def next_mismatch(codes, ref_at, haplotype, at, offset, length):
     """First offset from `offset` on where two regular bases differ; `length` if none."""
     while offset < length:
@@ -145,7 +145,7 @@ def next_mismatch(codes, ref_at, haplotype, at, offset, length):
     return length
 
 
-@kernel
+@inner_kernel
 def is_regular(sequence, first, end):
     """Whether all bases from `first` to `end` are A, C, G or T."""
     unknown = 0
@@ -154,7 +154,7 @@ def is_regular(sequence, first, end):
     return unknown == 0
 
 
-@kernel
+@inner_kernel
 def add_event(codes, codes_start, ref_at, length, anchor, own, n_events, pos, ref_length, alt, alt_offsets):
     """Put an event behind the others, or join it with the last one if that is at the same position → number of events.
 
@@ -194,7 +194,7 @@ def add_event(codes, codes_start, ref_at, length, anchor, own, n_events, pos, re
     return last + 1
 
 
-@kernel
+@inner_kernel
 def place_among(order, n, pos, ref_length, alt, alt_offsets, this_pos, this_ref_length, this_alt):
     """Where an event stands, or would, in the order by position, length of the reference allele, alternate → (place, found)."""
     low, high = 0, n
@@ -215,7 +215,7 @@ def place_among(order, n, pos, ref_length, alt, alt_offsets, this_pos, this_ref_
     return low, False
 
 
-@kernel
+@inner_kernel
 def compare_bases(one, other):
     """Below, at or above 0 as `one` stands before, with or after `other` in the order of the codes; a beginning stands first."""
     for k in range(min(one.size, other.size)):

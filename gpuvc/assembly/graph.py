@@ -4,12 +4,7 @@ Rows are appended and marked when removed, so a vertex's number is its place in 
 `sizes` counts the rows in use. No two edges join the same pair of vertices.
 """
 
-from functools import partial
-
-from gpuvc.kernels.jit import kernel
-
-# For functions that only compiled ones call: they do without what Python needs to call them, a fifth of the time to compile.
-inner_kernel = partial(kernel, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+from gpuvc.kernels.jit import inner_kernel
 
 # Columns of `vertices`, int64[n, 8]. A vertex spells LENGTH bases of a text from PLACE on; LENGTH is REMOVED once it is gone.
 FIRST_OUT, LAST_OUT, FIRST_IN, LAST_IN, OUT_DEGREE, IN_DEGREE, PLACE, LENGTH = range(8)

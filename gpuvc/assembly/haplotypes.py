@@ -21,7 +21,7 @@ from gpuvc.assembly.events import find_events, with_room
 from gpuvc.assembly.smith_waterman import SOFTCLIP, align, append_operation, make_workspace, reverse_operations
 from gpuvc.batches import HaplotypeBatch
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CIGAR_M, CIGAR_S, N
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 PADDING = 10  # N around either sequence, so that the ends stay together
 MIN_REF_LENGTH = 30  # a haplotype over less of the reference is discarded
@@ -132,7 +132,7 @@ def align_batch(
     return cigar[:used].copy(), cigar_offsets, aligned
 
 
-@kernel
+@inner_kernel
 def align_to_reference(ref, haplotype, overhang, rows, back, band_rows, padded_ref, padded_haplotype, path, cigar):
     """Write the left-aligned CIGAR of `haplotype` over all of `ref` → number of operations; 0 if the ends do not stay together.
 
@@ -147,7 +147,7 @@ def align_to_reference(ref, haplotype, overhang, rows, back, band_rows, padded_r
     return left_align(ref, haplotype, path, n_operations, cigar)
 
 
-@kernel
+@inner_kernel
 def best_path_by_matrix(ref, haplotype, overhang, rows, back, padded_ref, padded_haplotype, path):
     """The definition: align with N around, by the whole matrix → number of operations; 0 if an end was clipped or gapped."""
     n, m = ref.size, haplotype.size
@@ -179,7 +179,7 @@ def best_path_by_matrix(ref, haplotype, overhang, rows, back, padded_ref, padded
     return kept
 
 
-@kernel
+@inner_kernel
 def best_path(ref, haplotype, back, band_rows, path):
     """What `best_path_by_matrix` gives, from as few cells as prove it → number of operations; -1 where that proof does not hold."""
     n, m = ref.size, haplotype.size
@@ -225,13 +225,13 @@ def best_path(ref, haplotype, back, band_rows, path):
     return trace_band(ref, haplotype, prefix, suffix, low - margin, high + margin, back, path)
 
 
-@kernel
+@inner_kernel
 def margin_of(loss, difference):
     """How many diagonals outside the corners' an alignment can reach and be as good as one with this loss (step 3)."""
     return max(0, (loss + 2 * GAP_OPEN + GAP_EXTEND * (abs(difference) - 2)) // (MATCH - 2 * GAP_EXTEND))
 
 
-@kernel
+@inner_kernel
 def has_n(sequence):
     """Whether any base is N."""
     found = 0
@@ -240,13 +240,13 @@ def has_n(sequence):
     return found != 0
 
 
-@kernel
+@inner_kernel
 def gap_loss(length):
     """What a gap costs."""
     return -GAP_OPEN - GAP_EXTEND * (length - 1)
 
 
-@kernel
+@inner_kernel
 def loss_with_one_gap(ref, query):
     """Least that an alignment from corner to corner loses when it has one gap at most, of the difference in length."""
     n, m = ref.size, query.size
@@ -264,7 +264,7 @@ def loss_with_one_gap(ref, query):
     return MISMATCH_LOSS * fewest + gap_loss(abs(difference))
 
 
-@kernel
+@inner_kernel
 def fill_band(ref, query, low, high, rows, back):
     """Fill `back` for an alignment from corner to corner on the diagonals low <= column - row <= high, which hold both corners → score.
 
@@ -303,7 +303,7 @@ def fill_band(ref, query, low, high, rows, back):
     return np.int64(score[m]) >> SCORE_SHIFT
 
 
-@kernel
+@inner_kernel
 def trace_band(ref, haplotype, prefix, suffix, low, high, back, path):
     """Write the path that `fill_band` found between prefix and suffix, and these → number of operations."""
     i, j = ref.size - suffix - prefix, haplotype.size - suffix - prefix
@@ -334,7 +334,7 @@ def trace_band(ref, haplotype, prefix, suffix, low, high, back, path):
     return n_operations
 
 
-@kernel
+@inner_kernel
 def left_align(ref, haplotype, path, n_path, cigar):
     """Move the indels of `path` left → number of operations written to `cigar`.
 

@@ -15,11 +15,11 @@ from gpuvc.assembly.graph import (
     PLACE,
     TARGET,
     has_cycle,
-    inner_kernel,
     keep_paths_between,
     remove_edge,
 )
 from gpuvc.assembly.pruning import BYTE_RANK
+from gpuvc.kernels.jit import inner_kernel
 
 LOG10_TABLE_SIZE = 20_001
 _FRACTION_BITS = 200

@@ -20,12 +20,12 @@ from gpuvc.assembly.graph import (
     REMOVED,
     SOURCE,
     TARGET,
-    inner_kernel,
     is_ref_source,
     remove_edge,
     remove_vertex,
 )
 from gpuvc.kernels.codes import BASES
+from gpuvc.kernels.jit import inner_kernel
 
 INITIAL_ERROR_RATE = 0.001
 LOG_ODDS_THRESHOLD = math.log(10)

@@ -33,12 +33,12 @@ from gpuvc.assembly.graph import (
     find_ref_sink,
     find_ref_source,
     has_room,
-    inner_kernel,
     is_on_reference,
     is_ref_source,
     keep_paths_between,
     remove_vertex,
 )
+from gpuvc.kernels.jit import inner_kernel
 
 MAX_ROUNDS = 100
 FIRST_COMPARED_ROUND = 7  # counted from 0

@@ -6,7 +6,7 @@ It is an overlap alignment: scores may be negative, and the overhang says what b
 import numpy as np
 
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CIGAR_M, CIGAR_S
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel
 
 # What the ends cost and become: soft clips, free; gaps at both ends; gaps in front, free behind; matches, free.
 SOFTCLIP, INDEL, LEADING_INDEL, IGNORE = range(4)
@@ -29,7 +29,7 @@ def make_workspace(max_ref_length, max_query_length):
     return rows, np.empty((max_ref_length + 1) * (max_query_length + 1), np.int16)
 
 
-@kernel
+@inner_kernel
 def align(ref, query, match, mismatch, gap_open, gap_extend, overhang, rows, back, cigar):
     """Best alignment of `query` to `ref` → (offset of its first base on ref, number of operations written to `cigar`).
 
@@ -57,7 +57,7 @@ def align(ref, query, match, mismatch, gap_open, gap_extend, overhang, rows, bac
     return trace_back(ref.size, query.size, end_row, end_column, overhang, back, cigar)
 
 
-@kernel
+@inner_kernel
 def last_occurrence(ref, query):
     """Offset of the last place where `query` stands in `ref` unchanged; -1 if nowhere."""
     for start in range(ref.size - query.size, -1, -1):
@@ -69,7 +69,7 @@ def last_occurrence(ref, query):
     return -1
 
 
-@kernel
+@inner_kernel
 def fill(ref, query, match, mismatch, gap_open, gap_extend, overhang, rows, back):
     """Fill `back` (0: diagonal; n > 0: deletion of n; n < 0: insertion of -n) → the cell where the alignment ends."""
     n, m = ref.size, query.size
@@ -124,7 +124,7 @@ def fill(ref, query, match, mismatch, gap_open, gap_extend, overhang, rows, back
     return end_row, end_column
 
 
-@kernel
+@inner_kernel
 def trace_back(n, m, i, j, overhang, back, cigar):
     """Write the path that ends in cell (i, j) as a CIGAR → (offset on the reference, number of operations)."""
     width = m + 1
@@ -157,7 +157,7 @@ def trace_back(n, m, i, j, overhang, back, cigar):
     return offset, n_operations
 
 
-@kernel
+@inner_kernel
 def append_operation(cigar, n_operations, operation, length):
     """Put an operation behind the first `n_operations`, joined with an equal one before it; nothing for length 0 → the new count."""
     if length <= 0:
@@ -169,7 +169,7 @@ def append_operation(cigar, n_operations, operation, length):
     return n_operations + 1
 
 
-@kernel
+@inner_kernel
 def reverse_operations(cigar, n_operations):
     """Turn the first `n_operations` round."""
     for k in range(n_operations // 2):

@@ -7,7 +7,7 @@ from gpuvc.assembly.haplotypes import offsets_of, with_events
 from gpuvc.assembly.injection import no_alleles
 from gpuvc.assembly.smith_waterman import append_operation
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CIGAR_M, G
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 
 def trim_haplotypes(regions, haplotypes, codes, codes_start, settings, forced=None):
@@ -89,7 +89,7 @@ def spans(
     return start, end, variant_start, variant_end
 
 
-@kernel
+@inner_kernel
 def longest_repeat(ref_tail, alt_tail, context):
     """Bases of the tandem repeat that an indel changes, in the longer of the two alleles; 0 if it changes none.
 
@@ -105,7 +105,7 @@ def longest_repeat(ref_tail, alt_tail, context):
     return max(by_ref, by_alt) * period if by_ref > 0 and by_alt > 0 else 0
 
 
-@kernel
+@inner_kernel
 def repeats(unit, tail, context):
     """How often `unit` is repeated from the start of tail + context on."""
     k = 0
@@ -165,7 +165,7 @@ def cut(old_start, start, end, region_slots, bases, base_offsets, cigar, cigar_o
     )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def cut_haplotype(cigar, ref_start, ref_end, operations):
     """The part of an alignment over reference offsets ref_start to ref_end → (first base, number of bases, number of operations).
 
@@ -196,7 +196,7 @@ def cut_haplotype(cigar, ref_start, ref_end, operations):
     return first, end - first, n_operations
 
 
-@kernel
+@inner_kernel
 def compare_size_and_bases(one, other):
     """Below, at or above 0 as `one` is shorter, or of equal length and earlier in the order of the letters; N stands before T."""
     if one.size != other.size:
@@ -207,7 +207,7 @@ def compare_size_and_bases(one, other):
     return 0
 
 
-@kernel
+@inner_kernel
 def letter_rank(code):
     """Place of a base's letter in the alphabet's order: A C G N T."""
     return np.int64(code) if code <= G else 7 - np.int64(code)

@@ -58,6 +58,30 @@ def test_an_edit_makes_another_cache(monkeypatch, edited, kept_in, changes):
 
 
 def test_a_kernel_is_kept_in_the_folder_of_its_file():
-    from gpuvc.assembly import graph
+    from gpuvc.assembly import trimming
 
-    assert graph.has_cycle._cache.cache_path.startswith(str(jit.cache_folder(graph.__file__)))
+    assert trimming.cut._cache.cache_path.startswith(str(jit.cache_folder(trimming.__file__)))
+
+
+@jit.inner_kernel
+def _doubled(x):
+    return 2 * x
+
+
+@jit.kernel
+def _twice_doubled(x):
+    return _doubled(_doubled(x))
+
+
+def test_an_inner_kernel_is_part_of_what_calls_it():
+    assert _twice_doubled(3) == 12
+    (inner,), (outer,) = _doubled.overloads.values(), _twice_doubled.overloads.values()
+    assert outer.library.get_pointer_to_function(outer.fndesc.llvm_cpython_wrapper_name)
+    engine = outer.library.codegen._engine
+    assert engine.is_symbol_defined(outer.fndesc.llvm_func_name)
+    assert not engine.is_symbol_defined(inner.fndesc.llvm_cpython_wrapper_name)
+
+
+def test_python_cannot_enter_an_inner_kernel():
+    with pytest.raises(TypeError, match="bad argument"):
+        _doubled(3)

@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
-from builders import codes, random_sequence
+from builders import callable_kernel, codes, random_sequence
 from golden_haplotypes import FULL, SUBSET, by_mnp_distance, cases_of, cigar_of, raw_batch, raw_haplotypes
 
-from gpuvc.assembly.haplotypes import align_haplotypes, best_path, best_path_by_matrix, left_align, make_alignment_workspace
+from gpuvc.assembly import haplotypes
+from gpuvc.assembly.haplotypes import align_haplotypes, make_alignment_workspace
 from gpuvc.assembly.smith_waterman import INDEL, SOFTCLIP
 from gpuvc.batches import RegionBatch
 from gpuvc.settings import Settings
+
+best_path, best_path_by_matrix, left_align = map(
+    callable_kernel, (haplotypes.best_path, haplotypes.best_path_by_matrix, haplotypes.left_align)
+)
 
 FLANK = random_sequence(60, seed=8)
 OTHER_FLANK = random_sequence(60, seed=9)

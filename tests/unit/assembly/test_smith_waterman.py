@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import codes
+from builders import callable_kernel, codes
 
 from gpuvc.assembly import smith_waterman
 from gpuvc.assembly.smith_waterman import DANGLING_WEIGHTS, HAPLOTYPE_WEIGHTS, IGNORE, INDEL, LEADING_INDEL, READ_WEIGHTS, SOFTCLIP
 from reference.oracles import smith_waterman as oracle
 
 REPOSITORY = Path(__file__).parents[3]
+align_kernel = callable_kernel(smith_waterman.align)
 GOLDEN = json.loads((REPOSITORY / "tests" / "golden" / "smith_waterman.json").read_text())["cases"]
 
 
@@ -20,7 +21,7 @@ def align(ref, query, weights, overhang):
     rows, back = smith_waterman.make_workspace(len(ref), len(query))
     rows[:], back[:] = 12345, 77  # what an earlier pair left there
     cigar = np.empty(2 * min(len(ref), len(query)) + 3, np.uint32)
-    offset, n = smith_waterman.align(codes(ref), codes(query), *weights, overhang, rows, back, cigar)
+    offset, n = align_kernel(codes(ref), codes(query), *weights, overhang, rows, back, cigar)
     return offset, "".join(f"{op >> 4}{'MIDNS'[op & 15]}" for op in cigar[:n].tolist())
 
 

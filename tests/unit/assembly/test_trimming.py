@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from builders import codes, random_sequence
+from builders import callable_kernel, codes, random_sequence
 from golden_haplotypes import FULL, SUBSET, bases_of, by_mnp_distance, cases_of, cigar_of, raw_batch, raw_haplotypes
 
+from gpuvc.assembly import trimming
 from gpuvc.assembly.haplotypes import align_haplotypes
 from gpuvc.assembly.injection import split_records
-from gpuvc.assembly.trimming import longest_repeat, trim_haplotypes
+from gpuvc.assembly.trimming import trim_haplotypes
 from gpuvc.batches import RegionBatch
 from gpuvc.settings import Settings
 
@@ -129,4 +130,4 @@ def test_forced_alleles_count_as_events():
     ],
 )
 def test_the_repeat_that_an_indel_changes(ref_tail, alt_tail, context, expected):
-    assert longest_repeat(codes(ref_tail), codes(alt_tail), codes(context)) == expected
+    assert callable_kernel(trimming.longest_repeat)(codes(ref_tail), codes(alt_tail), codes(context)) == expected

@@ -1,9 +1,13 @@
 """The short ways of aligning a read to its haplotype give what the long one gives."""
 
 import numpy as np
+from builders import callable_kernel
 
-from gpuvc.assembly.smith_waterman import SOFTCLIP, align
+from gpuvc.assembly import smith_waterman
+from gpuvc.assembly.smith_waterman import SOFTCLIP
 from gpuvc.likelihoods import realign
+
+align = callable_kernel(smith_waterman.align)
 
 
 def random_pair(rng):
