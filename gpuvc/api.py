@@ -19,8 +19,9 @@ from gpuvc.batches import Call
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
-from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, resolve_intervals
+from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, read_ploidies, resolve_intervals
 from gpuvc.io.fasta import open_reference
+from gpuvc.io.given import Given, GivenAlleles
 from gpuvc.output.files import PartialFile
 from gpuvc.output.report import report_json, run_report, variant_type
 from gpuvc.output.vcf import VariantWriter, format_call, vcf_header
@@ -113,14 +114,14 @@ def _pieces(rows, cuts):
     return np.split(parts, np.flatnonzero(is_new))
 
 
-def call_shard(shard, alignments, reference, settings, backend, clock, reads=None):
-    """Calls of one shard; see `gpuvc.caller.call_shard`. `reads` may be given when they were fetched before."""
+def call_shard(shard, alignments, reference, settings, backend, clock, reads=None, **more):
+    """Calls of one shard; see `gpuvc.caller.call_shard`, also for `more`. `reads` may be given when they were fetched before."""
     if reads is None:
         reads = caller.fetch_reads(shard, alignments, settings, clock)
     name = alignments.contigs.names[shard.contig_id]
     if reads.n_reads and name not in reference.contigs.index:
         raise InputError(missing_contig(name, reference.contigs, "the alignments", reference.path))
-    return caller.call_shard(shard, reads, alignments, reference, settings, backend, clock)
+    return caller.call_shard(shard, reads, alignments, reference, settings, backend, clock, **more)
 
 
 def merge_shards(results, contigs, writer):
@@ -165,6 +166,9 @@ def call_variants(
     interval_set_rule="UNION",
     interval_merging_rule="ALL",
     sample_name=None,
+    alleles=None,
+    force_call_filtered_alleles=False,
+    ploidy_regions=None,
     device="auto",
     threads=None,
     shard_bytes=None,
@@ -190,6 +194,12 @@ def call_variants(
         As `gpuvc.io.bed.resolve_intervals` takes them.
     sample_name : str, optional
         Calls this sample alone. The pileup engine needs it when the alignments hold several.
+    alleles : str, optional
+        VCF or BCF (compressed: with its index) whose alleles are called whatever the reads show, wherever there are reads.
+    force_call_filtered_alleles : bool
+        Those of its filtered records, too.
+    ploidy_regions : str, optional
+        BED or interval_list with ploidies as names, as `gpuvc.io.bed.read_ploidies` takes it.
     device : "auto", "cpu" or "cuda"
     threads : int, optional
         Default: every core this process may use. Never changes calls.
@@ -217,6 +227,9 @@ def call_variants(
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
     threads = threads or len(os.sched_getaffinity(0))
     active_filters(settings)  # an unknown name is an error before any work
+    for value, option in ((alleles, "--alleles"), (ploidy_regions, "--ploidy-regions")):
+        if value and settings.engine != "haplotype":
+            raise UsageError(f"option {option}: found it with --engine {settings.engine}, expected --engine haplotype.")
     compile_timer = _CompileTimer()
     with ExitStack() as stack:
         stack.enter_context(compile_timer)
@@ -236,6 +249,10 @@ def call_variants(
             log.warning("%s has no index: it is read from start to end. Create one: samtools index %s", path, path)
         if intervals:
             check_targets(targets, missing, contigs, genome.contigs, shown, reference)
+        given = Given(
+            GivenAlleles(alleles, contigs, force_call_filtered_alleles) if alleles else None,
+            read_ploidies(ploidy_regions, contigs) if ploidy_regions else None,
+        )
         backend, reason = choose_backend(device)
         header = vcf_header(
             contigs, samples, reference_path=reference, settings=settings, command_line=command_line, version=version_header
@@ -247,7 +264,7 @@ def call_variants(
         results = in_order(
             shards,
             lambda shard: caller.fetch_reads(shard, source, settings, clock),
-            lambda shard, reads: call_shard(shard, source, genome, settings, backend, clock, reads),
+            lambda shard, reads: call_shard(shard, source, genome, settings, backend, clock, reads, given=given),
             threads=threads,
             prepare_in_turn=source.is_sequential,
         )

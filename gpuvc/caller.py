@@ -4,6 +4,7 @@
     haplotype   reads → activity → regions → assembled haplotypes → reads × haplotypes (PairHMM) → genotypes
 """
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,13 +12,15 @@ import numpy as np
 from gpuvc.assembly.assemble import assemble
 from gpuvc.assembly.finalise import finalise_reads, reclip
 from gpuvc.assembly.haplotypes import align_haplotypes
+from gpuvc.assembly.injection import inject_alleles, split_records
 from gpuvc.assembly.trimming import trim_haplotypes
 from gpuvc.batches import RegionBatch
 from gpuvc.genotyping.calls import call_loci
-from gpuvc.genotyping.filters import NEAR_BP, apply_filters
+from gpuvc.genotyping.filters import LOW_QUAL, NEAR_BP, apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.intervals import Interval
+from gpuvc.io.given import Given
 from gpuvc.likelihoods.pairhmm import score_haplotypes
 from gpuvc.likelihoods.score import score_reads
 from gpuvc.pileup.activity import activity_profile
@@ -25,7 +28,7 @@ from gpuvc.pileup.candidates import find_candidates
 from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.pileup.pileup import pile_up
 from gpuvc.pileup.read_filters import MAX_READ_SPAN, choose_reads
-from gpuvc.pileup.regions import active_regions, reach
+from gpuvc.pileup.regions import active_regions, reach, with_ploidies
 
 CONTEXT_BP = 768
 """With the pileup engine, a call depends on reads within this distance of it, plus the rest of those reads: 150 bp to calls that decide
@@ -55,7 +58,7 @@ def _near(span, contig_length, settings):
     return Interval(span.contig_id, max(0, span.start - EARLIER_BP - before), min(contig_length, span.end + after))
 
 
-def call_shard(shard, reads, alignments, reference, settings, backend, clock, see=None):
+def call_shard(shard, reads, alignments, reference, settings, backend, clock, see=None, given=Given()):  # noqa: B008 - immutable
     """Call variants in one shard.
 
     Parameters
@@ -71,13 +74,15 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
         Gets seconds by stage, and counts.
     see : callable or None
         Called as see(stage, **columns) with what each stage of the haplotype engine made; `gpuvc.evidence` keeps it. It changes nothing.
+    given : Given
+        Alleles and ploidies that the user knows; for the haplotype engine.
 
     Returns
     -------
     list[Call]
         Those whose first base lies in one of the shard's targets, in genome order. They do not depend on where the shard begins or ends.
     """
-    if reads.n_reads == 0:
+    if reads.n_reads == 0 and see is None:
         return []
     with clock.stage("filter"):
         contig_length = alignments.contigs.lengths[shard.contig_id]
@@ -87,11 +92,12 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)
     clock.add("bases", n_bases)
-    return _inside(_ENGINES[settings.engine](shard, near, reads, use, alignments, reference, settings, backend, clock, see), shard)
+    engine = _ENGINES[settings.engine]
+    return _inside(engine(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given), shard)
 
 
-def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock, see):
-    """The pileup engine: no assembly. It shows nothing to `see`."""
+def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
+    """The pileup engine: no assembly. It shows nothing to `see`, and takes nothing as given."""
     contigs = alignments.contigs
     span = shard.span
     with clock.stage("filter"):
@@ -110,7 +116,7 @@ def _call_from_counts(shard, near, reads, use, alignments, reference, settings, 
         return call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
 
 
-def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock, see):
+def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
     """The haplotype engine: local assembly."""
     contigs = alignments.contigs
     contig_length = contigs.lengths[shard.contig_id]
@@ -120,22 +126,29 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
         window = near.padded(settings.assembly_region_padding + EVENT_CONTEXT_BP, contig_length)
         codes = reference.window(contigs.names[shard.contig_id], window.start, window.end)
         sample = alignments.sample_column(reads)
+        forced, forced_spans = _forced(given, near, reference, codes, window.start, settings)
+        ploidy = given.ploidy_near(near)
         profile = activity_profile(
-            reads, use, sample, n_samples, near.start, near.end, codes, window.start, contig_length, settings.sample_ploidy, settings
-        )
+            reads, use, sample, n_samples, near.start, near.end, codes, window.start, contig_length,
+            settings.sample_ploidy if ploidy is None else np.where(ploidy > 0, ploidy, settings.sample_ploidy), settings, forced_spans,
+        )  # fmt: skip
         regions = active_regions(
             profile, near.start, _with_neighbours(shard.targets, contig_length), shard.contig_id, contig_length, settings, shard.intervals
         )
+        regions, ploidies = with_ploidies(regions, ploidy, near.start, contig_length, settings)
         clock.add("regions", int(((regions.start >= span.start) & (regions.start < span.end)).sum()))
     if see:
         see("activity", reads=reads, use=use, sample=sample, codes=codes, codes_start=window.start, start=near.start, raw=profile)
     calls, covering = [], []
-    for batch in _batches_of(regions, reads, use):
+    for batch, ploidy in _batches_of(regions, ploidies, reads, use):
+        settings = replace(settings, sample_ploidy=ploidy)
         with clock.stage("assembly"):
             whole = finalise_reads(batch, reads, use, sample, settings)
             raw = assemble(batch, whole, codes, window.start, settings)
             aligned = align_haplotypes(batch, raw, codes, window.start, settings)
-            haplotypes = trim_haplotypes(batch, aligned, codes, window.start, settings)
+            haplotypes = trim_haplotypes(batch, aligned, codes, window.start, settings, forced)
+            if forced is not None:
+                haplotypes = inject_alleles(batch, haplotypes, forced, codes, window.start, settings)
             found, is_side = reclip(whole, haplotypes.start, haplotypes.end, reads, sample, settings)
         with clock.stage("likelihoods"):
             likelihoods = score_haplotypes(found, haplotypes, reads, ~is_side, settings, backend)
@@ -144,11 +157,11 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             see("likelihoods", haplotypes=haplotypes, reads=found, is_side=is_side, likelihoods=likelihoods)
         with clock.stage("genotyping"):
             calls += genotype_regions(
-                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, backend, covering=covering,
-                see=see,
+                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, backend, forced,
+                covering, see,
             )  # fmt: skip
     with clock.stage("genotyping"):
-        apply_filters(calls)
+        apply_filters(calls, settings.standard_min_confidence if settings.concordance == "hc" else LOW_QUAL)
     if see:
         see("calls", calls=calls)
     return calls
@@ -164,14 +177,29 @@ def _with_neighbours(targets, contig_length):
     return np.column_stack([starts, ends])[starts < ends]
 
 
-def _batches_of(regions, reads, use):
-    """The regions in runs of about ROWS_A_BATCH reads, each read counted in every region it belongs to."""
+def _forced(given, near, reference, codes, codes_start, settings):
+    """(AlleleTable of the given alleles near, spans that are active for them: [(start, end)]); (None, ()) without any."""
+    found = given.records_near(near, reference)
+    if not found:
+        return None, ()
+    records = [(record.start, record.ref, record.alts) for record in found]
+    spans = [(record.start, record.end) for record in found]
+    if settings.concordance == "hc":
+        return split_records(records, as_gatk=True), spans
+    forced = split_records(records, codes, codes_start, settings.max_mnp_distance)
+    return forced, [*spans, *zip(forced.pos.tolist(), (forced.pos + forced.ref_length).tolist())]
+
+
+def _batches_of(regions, ploidies, reads, use):
+    """[(run of regions, their ploidy)]: about ROWS_A_BATCH reads a run, each read counted in every region it belongs to."""
     pos = reads.pos[use]
     n_rows = np.searchsorted(pos, regions.padded_end) - np.searchsorted(pos, regions.padded_start - 200)
-    cuts = np.flatnonzero(np.diff(np.cumsum(n_rows) // ROWS_A_BATCH)) + 1
+    cuts = np.flatnonzero((np.diff(np.cumsum(n_rows) // ROWS_A_BATCH) > 0) | (np.diff(ploidies) != 0)) + 1
     bounds = [0, *cuts.tolist(), regions.n_regions]
     columns = (regions.start, regions.end, regions.padded_start, regions.padded_end)
-    return [RegionBatch(regions.contig_id, *(c[a:b] for c in columns)) for a, b in pairwise(bounds) if a < b]
+    return [
+        (RegionBatch(regions.contig_id, *(c[a:b] for c in columns)), int(ploidies[a])) for a, b in pairwise(bounds) if a < b
+    ]  # fmt: skip
 
 
 def _inside(calls, shard):

@@ -481,6 +481,27 @@ CALL_OPTIONS = (
     Option(HAPLOTYPES, ("--padding-around-indels",), "indel_padding", Integer(0, 1000, "BP"), "and around indels"),
     Option(HAPLOTYPES, ("--padding-around-strs",), "str_padding", Integer(0, 1000, "BP"), "and around indels of a repeat, beyond it"),
     Option(
+        HAPLOTYPES,
+        ("--alleles", "--htvc-alleles"),
+        "alleles",
+        Text("VCF"),
+        "call the alleles of this VCF or BCF whatever the reads show, wherever there are reads; compressed, it needs its index",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--force-call-filtered-alleles", "-genotype-filtered-alleles"),
+        "force_call_filtered_alleles",
+        Switch(),
+        "call the alleles of its filtered records, too (default: false)",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--ploidy-regions",),
+        "ploidy_regions",
+        Text("BED"),
+        "ploidies of parts of the genome, in the name column of a .bed or .interval_list; elsewhere --sample-ploidy holds",
+    ),
+    Option(
         MACHINE,
         ("--device",),
         "device",
@@ -582,9 +603,8 @@ NOTED = (
 _GVCF = "gpuvc writes variants only so far"
 _ASSEMBLY = "the assembly has no such setting so far"
 _ANNOTATIONS = "the annotations that `gpuvc call` writes are fixed; drop some with bcftools annotate -x"
-_PLOIDY = "call each part with --intervals and --sample-ploidy, then join them with bcftools concat"
+_PLOIDY = "name the regions and their ploidies in a file: --ploidy-regions"
 _DRAGEN = "gpuvc has one model so far"
-_FORCE = "gpuvc calls what it finds"
 _BQSR = "recalibrate the reads first: gatk ApplyBQSR"
 _BAM = "gpuvc writes no reads"
 _TUNING = "gpuvc has no such step"
@@ -614,16 +634,13 @@ REFUSED = (
     _refused("--gvcf-gq-bands -GQB", _GVCF),
     _refused("--floor-blocks", _GVCF, Switch(), ["false"]),
     _refused("--output-mode", f"{_GVCF}. Use --output-mode EMIT_VARIANTS_ONLY, or leave it out", does=["emit_variants_only"]),
-    _refused("--ploidy-regions", _PLOIDY),
     _refused("--sample-sex", _PLOIDY),
     _refused("--range-male", _PLOIDY),
     _refused("--range-female", _PLOIDY),
     _refused("--use-GRCh37-regions", _PLOIDY, Flag()),
     _refused("--haploid-contigs", _PLOIDY),
     _refused("--par-regions-bed", _PLOIDY),
-    _refused("--alleles --htvc-alleles", _FORCE),
-    _refused("--force-call-filtered-alleles -genotype-filtered-alleles", _FORCE, Switch(), ["false"]),
-    _refused("--proposed-variants", _FORCE),
+    _refused("--proposed-variants", "use --alleles"),
     _refused("--dbsnp -D", "add IDs after the call: bcftools annotate -a dbsnp.vcf.gz -c ID"),
     _refused("--comparison -comp", "mark overlaps after the call: bcftools annotate -a other.vcf.gz -m"),
     _refused("--annotation -A", _ANNOTATIONS, does=_WRITTEN),
@@ -765,7 +782,8 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     settings = Settings(**ours)
     if settings.engine != "haplotype":
         for option in CALL_OPTIONS:
-            if option.group == HAPLOTYPES and getattr(settings, option.to) != getattr(Settings(), option.to):
+            changed = option.to in rest or getattr(settings, option.to, None) != getattr(Settings(), option.to, None)
+            if option.group == HAPLOTYPES and changed:
                 raise UsageError(f"option {option.name}: found it with --engine {settings.engine}, expected --engine haplotype.")
     if settings.min_assembly_region_size > settings.max_assembly_region_size:
         raise UsageError(

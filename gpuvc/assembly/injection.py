@@ -1,6 +1,8 @@
 """Alleles that the assembly did not find, put into its haplotypes (specification, section 3.11)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 
@@ -11,11 +13,12 @@ from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CODE_OF_ASCII
 from gpuvc.kernels.jit import kernel
 
 BASE_HAPLOTYPES = 5  # an allele is put into the reference and the best others, so many in all
+MOST_MOVED_BP = 300  # left, of a given indel
 
 
 @dataclass(slots=True)
 class AlleleTable:
-    """Alternate alleles of one contig, one each, minimal, sorted by position; K alleles.
+    """Alternate alleles of one contig, one each, sorted by position, at one position as given; K alleles.
 
     pos, ref_length : int32[K]
         First base of the reference allele, 0-based, and its length.
@@ -39,29 +42,35 @@ def no_alleles():
     return AlleleTable(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros(0, bool))
 
 
-def split_records(records):
-    """The AlleleTable of records (pos, ref, alts) of one contig: 0-based position, text and texts.
+def split_records(records, codes=None, codes_start=0, max_mnp_distance=0, as_gatk=False):
+    """The AlleleTable of records of one contig.
 
-    Multi-allelic records are split, and each allele freed of the bases it shares with the reference's at the end, then at the start, as
-    long as both keep one. `*` and alleles equal to the reference are left out. Equal alleles stand once.
+    Parameters
+    ----------
+    records : iterable of (pos, ref, alts)
+        0-based position, text and texts. `*` and alleles equal to the reference are left out. Equal alleles stand once.
+    codes, codes_start : uint8[n], int
+        Reference by which indels move to their leftmost place, as far as it goes; None leaves them where they are.
+    max_mnp_distance : int
+        Substitutions further apart are alleles of their own, as the haplotypes' events will be.
+    as_gatk : bool
+        Alleles are freed of the bases that they share with the reference's at the end only, and stay otherwise as they are.
     """
-    alleles = set()
+    alleles = {}
     for pos, ref, alts in records:
         for alt in alts:
             if alt == "*" or alt == ref:
                 continue
             if "<" in alt or "[" in alt or "]" in alt:
-                alleles.add((pos, len(ref), "", True))
+                alleles[pos, len(ref), "", True] = None
                 continue
             shared = 0
             while shared < min(len(ref), len(alt)) - 1 and ref[-1 - shared] == alt[-1 - shared]:
                 shared += 1
-            own_ref, own_alt = ref[: len(ref) - shared], alt[: len(alt) - shared]
-            leading = 0
-            while leading < min(len(own_ref), len(own_alt)) - 1 and own_ref[leading] == own_alt[leading]:
-                leading += 1
-            alleles.add((pos + leading, len(own_ref) - leading, own_alt[leading:], False))
-    alleles = sorted(alleles)
+            own = pos, ref[: len(ref) - shared], alt[: len(alt) - shared]
+            for start, own_ref, own_alt in [own] if as_gatk else _as_events(*own, codes, codes_start, max_mnp_distance):
+                alleles[start, len(own_ref), own_alt, False] = None
+    alleles = sorted(alleles, key=itemgetter(0))
     alts = [allele[2] for allele in alleles]
     return AlleleTable(
         pos=np.array([allele[0] for allele in alleles], np.int32), ref_length=np.array([allele[1] for allele in alleles], np.int32),
@@ -69,6 +78,27 @@ def split_records(records):
         alt_offsets=np.concatenate(([0], np.cumsum([len(alt) for alt in alts], dtype=np.int64))).astype(np.int64),
         is_symbolic=np.array([allele[3] for allele in alleles], bool),
     )  # fmt: skip
+
+
+def _as_events(pos, ref, alt, codes, codes_start, max_mnp_distance):
+    """(pos, ref, alt) of the events that a haplotype with this allele would show; texts, without common last bases."""
+    for _ in range(MOST_MOVED_BP if codes is not None else 0):
+        if ref[-1] != alt[-1] or pos <= codes_start:
+            break
+        if min(len(ref), len(alt)) == 1:
+            pos -= 1
+            before = "ACGTN"[codes[pos - codes_start]]
+            ref, alt = before + ref, before + alt
+        ref, alt = ref[:-1], alt[:-1]
+    if len(ref) == len(alt):
+        differs = [k for k in range(len(ref)) if ref[k] != alt[k]]
+        cuts = [0, *(k for k in range(1, len(differs)) if differs[k] - differs[k - 1] > max_mnp_distance), len(differs)]
+        blocks = [(differs[a], differs[b - 1] + 1) for a, b in pairwise(cuts)]
+        return [(pos + a, ref[a:b], alt[a:b]) for a, b in blocks]
+    leading = 0
+    while leading < min(len(ref), len(alt)) - 1 and ref[leading] == alt[leading]:
+        leading += 1
+    return [(pos + leading, ref[leading:], alt[leading:])]
 
 
 def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings):

@@ -11,7 +11,7 @@ IMBALANCE, NEAR_IMBALANCE = 30.0, 6.0  # phred, see `hidden_copies`
 NEAR_BP = 150  # a read's length: calls made by the same reads
 
 FILTERS = {
-    "LowQual": f"QUAL below {LOW_QUAL:g}",
+    "LowQual": f"QUAL below {LOW_QUAL:g}; with --concordance hc, below --standard-min-confidence-threshold-for-calling",
     "AlleleBalance": f"Heterozygous, but its depths are 10^{IMBALANCE / 10:g} times likelier from three or four copies than from two, or "
     f"10^{NEAR_IMBALANCE / 10:g} times within {NEAR_BP} bp of such a call: reads of a hidden duplication, or systematic errors",
 }
@@ -48,8 +48,12 @@ def imbalance(calls):
     return excess
 
 
-def apply_filters(calls):
-    """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with."""
+def apply_filters(calls, low_qual=LOW_QUAL):
+    """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with.
+
+    low_qual : float
+        Phred: LowQual marks calls with a lower QUAL.
+    """
     excess = imbalance(calls)
     pos = np.array([call.pos for call in calls], np.int64)
     far = pos[excess >= IMBALANCE]
@@ -57,7 +61,7 @@ def apply_filters(calls):
     fails = (excess >= IMBALANCE) | ((excess >= NEAR_IMBALANCE) & (n_near > 0))
     for call, imbalanced in zip(calls, fails.tolist()):
         names = []
-        if call.qual < LOW_QUAL:
+        if call.qual < low_qual:
             names.append("LowQual")
         if imbalanced:
             names.append("AlleleBalance")

@@ -11,6 +11,7 @@ from gpuvc.backends.base import Backend
 from gpuvc.batches import Call, SampleCall
 from gpuvc.genotyping.allele_frequency import by_allele_count, genotype_pls, genotype_slots, judge_alleles, pseudocounts_of, subset_pls
 from gpuvc.genotyping.annotations import z_of
+from gpuvc.genotyping.forced import forced_alleles
 from gpuvc.genotyping.genotypes import MAX_GENOTYPES, genotype_table, most_alleles
 from gpuvc.genotyping.phasing import phase_calls
 from gpuvc.genotyping.site_annotations import annotate_records, excess_het, inbreeding_coefficient, qual_by_depth
@@ -50,8 +51,8 @@ def genotype_regions(
         Reference from `codes_start` on; holds all loci.
     n_samples : int
     settings : Settings
-    forced : bool[E] or None
-        Events that are put out whether there or not.
+    forced : AlleleTable or None
+        Alleles that are put out whether there or not, wherever there are reads.
     covering : list of (start, end) or None
         Spans deleted by earlier records of this contig, as the calls before this batch left it; `*` needs one. Those of the calls made
         here are added. Spans that end more than COVERING_BP before the batch do not matter.
@@ -69,13 +70,15 @@ def genotype_regions(
     loci = marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, most_alleles(ploidy, MAX_GENOTYPES))
     if see:
         see("loci", realigned=realigned, loci=loci)
-    is_forced = np.zeros(len(loci.allele_event), np.bool_)
-    if forced is not None:
-        is_forced[:] = (loci.allele_event >= 0) & forced[np.maximum(loci.allele_event, 0)]
 
     def alleles_of(locus):
         return _allele_texts(loci, locus, haplotypes, codes, codes_start)
 
+    is_forced = np.zeros(len(loci.allele_event), np.bool_)
+    if forced is not None:
+        n_before = np.concatenate(([0], np.cumsum(~side_reads)))[region_reads.region_slots]
+        is_forced = forced_alleles(loci, regions, haplotypes, forced, alleles_of, as_gatk)
+        is_forced &= np.repeat(np.diff(n_before)[loci.region] > 0, np.diff(loci.allele_slots))
     records = call_loci(
         loci, settings.standard_min_confidence, n_samples, settings, is_forced,
         [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend), see=see,

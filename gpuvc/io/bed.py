@@ -282,9 +282,13 @@ def _lines(path: str):
 
 
 def _read_bed(path, contigs):
-    rows = []
+    return [row for row, _, _ in _bed_features(path, contigs)]
+
+
+def _bed_features(path, contigs):
+    """((contig_id, start, end), name or None, place) of each line of a BED file."""
     for where, line in _lines(path):
-        fields = line.split(None, 3)
+        fields = line.split(None, 4)
         if line.startswith("#") or fields[0] in ("track", "browser"):
             continue
         if len(fields) < 3 or not (_is_number(fields[1]) and _is_number(fields[2])):
@@ -296,19 +300,22 @@ def _read_bed(path, contigs):
                 f"interval in {where}: found {start} to {end}, expected start < end <= {length}, the length of {fields[0]} "
                 "(BED is 0-based, half-open)."
             )
-        rows.append((contig_id, start, end))
-    return rows
+        yield (contig_id, start, end), fields[3] if len(fields) > 3 else None, where
 
 
 def _read_interval_list(path, contigs):
-    rows = []
+    return [row for row, _, _ in _interval_list_features(path, contigs)]
+
+
+def _interval_list_features(path, contigs):
+    """((contig_id, start, end), name or None, place) of each line of a Picard interval_list."""
     has_header = False
     for where, line in _lines(path):
         if line.startswith("@"):
             if line.startswith("@SQ\t"):
                 has_header = True
                 tags = dict(field.split(":", 1) for field in line.split("\t")[1:] if ":" in field)
-                _check_length(tags.get("SN"), tags.get("LN"), contigs, where)
+                check_length(tags.get("SN"), tags.get("LN"), contigs, where)
             continue
         if line.startswith("#"):
             continue
@@ -326,8 +333,7 @@ def _read_interval_list(path, contigs):
                 f"interval in {where}: found {start} to {end}, expected 1 <= start <= end <= {length}, the length of {fields[0]} "
                 "(interval_list is 1-based, closed)."
             )
-        rows.append((contig_id, start - 1, end))
-    return rows
+        yield (contig_id, start - 1, end), fields[4] if len(fields) > 4 else None, where
 
 
 def _read_vcf(path, contigs):
@@ -336,7 +342,7 @@ def _read_vcf(path, contigs):
         if line.startswith("#"):
             match = _VCF_CONTIG.match(line)
             if match:
-                _check_length(*match.groups(), contigs, where)
+                check_length(*match.groups(), contigs, where)
             continue
         fields = line.split("\t", 8)
         if len(fields) < 8 or not _is_number(fields[1]):
@@ -353,7 +359,7 @@ def _read_bcf(path, contigs):
     try:
         with pysam.VariantFile(path) as variants:
             for name, record in variants.header.contigs.items():
-                _check_length(name, record.length and str(record.length), contigs, path)
+                check_length(name, record.length or None, contigs, path)
             return [_variant_row(v.chrom, v.start, v.stop, contigs, f"{path} (record {n})") for n, v in enumerate(variants, 1)]
     except ValueError as error:
         raise InputError(f"intervals in {path}: found no BCF ({error}), expected one.") from error
@@ -385,6 +391,42 @@ _READERS = {
 }
 
 
+# ---------------------------------------------------------------------------------------------------------------- ploidies
+
+MAX_PLOIDY = 100
+_PLOIDY_FEATURES = {".bed": _bed_features, ".interval_list": _interval_list_features, ".picard": _interval_list_features}
+
+
+def read_ploidies(path: str, contigs: Contigs) -> list[np.ndarray]:
+    """Parts of the genome with a ploidy of their own, one int64[n, 3] per contig: start, end (0-based, half-open), ploidy; by start.
+
+    Parameters
+    ----------
+    path
+        BED with the ploidy as name (column 4), or a Picard interval_list likewise (column 5).
+
+    Raises
+    ------
+    InputError
+        The file is missing, malformed, names a contig or position that the alignments do not have, or something else than a ploidy.
+    """
+    stem = re.sub(r"\.b?gz$", "", path.lower())
+    features = next((reader for suffix, reader in _PLOIDY_FEATURES.items() if stem.endswith(suffix)), None)
+    if features is None:
+        raise UsageError(f"file in --ploidy-regions: found {path}, expected a name that ends in {' '.join(_PLOIDY_FEATURES)}.")
+    by_contig: list[list] = [[] for _ in contigs.names]
+    try:
+        for (contig_id, start, end), name, where in features(path, contigs):
+            name = (name or "").strip()
+            if not _is_number(name) or not 1 <= int(name) <= MAX_PLOIDY:
+                found = _short(name) if name else "none"
+                raise InputError(f"ploidy in {where}: found {found}, expected a number from 1 to {MAX_PLOIDY} as the interval's name.")
+            by_contig[contig_id].append((start, end, int(name)))
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"ploidies in {path}: found it unreadable ({error}), expected the file named by --ploidy-regions.") from error
+    return [np.array(sorted(rows), np.int64).reshape(-1, 3) for rows in by_contig]
+
+
 # ---------------------------------------------------------------------------------------------------------------- names and lengths
 
 
@@ -404,13 +446,13 @@ def _contig(name, contigs, where):
     return contig_id, contigs.lengths[contig_id]
 
 
-def _check_length(name, length, contigs, where):
-    """A header that gives a contig of the alignments another length (digits; None: unstated) belongs to another reference."""
+def check_length(name, length, contigs, where):
+    """Raise InputError where a header gives a contig of the alignments another length (a number or digits; None: unstated)."""
     contig_id = contigs.index.get(name)
-    if contig_id is not None and length is not None and length != str(contigs.lengths[contig_id]):
+    if contig_id is not None and length is not None and str(length) != str(contigs.lengths[contig_id]):
         raise InputError(
             f"contig {name} in {where}: found {length} bp, expected {contigs.lengths[contig_id]} bp as in the alignments. "
-            "The intervals were made for another reference."
+            "The file was made for another reference."
         )
 
 

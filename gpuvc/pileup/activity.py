@@ -470,6 +470,14 @@ def raw_profile(loci, start, end, contig_length, settings, forced=None):
 
 
 def activity_profile(reads, use, sample, n_samples, start, end, codes, codes_start, contig_length, ploidy, settings, forced=None):
-    """float64[end - start]: the raw profile from `start` to `end`; see `find_active_loci` and `raw_profile`."""
-    loci = find_active_loci(reads, use, sample, n_samples, start, end, codes, codes_start, ploidy, settings)
-    return raw_profile(loci, start, end, contig_length, settings, forced)
+    """float64[end - start]: the raw profile from `start` to `end`; see `find_active_loci` and `raw_profile`.
+
+    ploidy : int, or int[end - start] where it differs from locus to locus.
+    """
+    ploidy = np.maximum(ploidy, 2)
+    profile = np.zeros(end - start)
+    for copies in np.unique(ploidy).tolist():
+        loci = find_active_loci(reads, use, sample, n_samples, start, end, codes, codes_start, copies, settings)
+        here = np.broadcast_to(ploidy == copies, end - start)
+        profile[here] = raw_profile(loci, start, end, contig_length, settings, forced)[here]
+    return profile

@@ -211,9 +211,38 @@ def active_regions(raw, start, targets, contig_id, contig_length, settings, inte
     A region at a shard's border is found by the shards on both sides; each keeps the calls in its own targets.
     """
     starts, ends, actives = cut_profile(raw, start, targets, contig_length, settings, intervals)
-    starts, ends = starts[actives], ends[actives]
+    return _padded(contig_id, starts[actives], ends[actives], contig_length, settings)
+
+
+def _padded(contig_id, starts, ends, contig_length, settings):
+    """RegionBatch of the regions between these bounds."""
     padding = settings.assembly_region_padding
     return RegionBatch(
         contig_id=contig_id, start=starts, end=ends, padded_start=np.maximum(starts - padding, 0).astype(np.int32),
         padded_end=np.minimum(ends + padding, contig_length).astype(np.int32),
     )  # fmt: skip
+
+
+def with_ploidies(regions, given, start, contig_length, settings):
+    """(RegionBatch, int64[G]): the regions, and the ploidy of each.
+
+    Parameters
+    ----------
+    given : int64[n] or None
+        Ploidy given for each locus from position `start` on, which the regions lie within; 0 where none is: settings.sample_ploidy there.
+
+    A region ends where the ploidy changes. With settings.concordance "hc" it stays whole, and has the highest given for any of its loci.
+    """
+    default = settings.sample_ploidy
+    if given is None:
+        return regions, np.full(regions.n_regions, default, np.int64)
+    if settings.concordance == "hc":
+        highest = [given[a:b].max() for a, b in zip((regions.start - start).tolist(), (regions.end - start).tolist())]
+        return regions, np.array([ploidy or default for ploidy in highest], np.int64)
+    ploidy = np.where(given > 0, given, default)
+    borders = np.flatnonzero(np.diff(ploidy)) + 1 + start
+    inside = np.searchsorted(regions.end, borders, side="right")  # the first region that ends past the border
+    inside = borders[(inside < regions.n_regions) & (np.append(regions.start, np.iinfo(np.int32).max)[inside] < borders)]
+    starts = np.sort(np.concatenate((regions.start, inside))).astype(np.int32)
+    ends = np.sort(np.concatenate((regions.end, inside))).astype(np.int32)
+    return _padded(regions.contig_id, starts, ends, contig_length, settings), ploidy[starts - start]

@@ -23,6 +23,10 @@ SETS = {
     "50x": (*LINES, "", 247),
     "50x, ploidy 4": (HERE / "gatk.wgs50.p4.vcf.gz", *LINES[1:], "-ploidy 4", 249),
     "50x, in 41 intervals": (HERE / "gatk.wgs50.split.vcf.gz", *LINES[1:], f"-L {HERE / 'gatk.wgs50.split.list'}", 247),
+    "50x, alleles given":
+        (HERE / "gatk.wgs50.forced.vcf.gz", *LINES[1:], f"--alleles {HERE / 'gatk.wgs50.forced.alleles.vcf.gz'}", 567),
+    "50x, parts of ploidy 1, 3 and 4":
+        (HERE / "gatk.wgs50.ploidies.vcf.gz", *LINES[1:], f"--ploidy-regions {HERE / 'gatk.wgs50.ploidies.bed'}", 238),
     "50x, ploidy 1": (GATK / "vcf" / "wgs50.p1.vcf.gz", *LINES[1:], "-ploidy 1", 170),
     "50x, MNPs": (GATK / "vcf" / "wgs50.mnp.vcf.gz", *LINES[1:], "--max-mnp-distance 2", 246),
     "50x, hostile PCR": (GATK / "vcf" / "wgs50.hostile.vcf.gz", *LINES[1:], "--pcr-indel-model HOSTILE", 240),
@@ -56,8 +60,8 @@ def records(path):
     with gzip.open(path, "rt") if str(path).endswith("gz") else open(path) as file:
         for line in file:
             if not line.startswith("#"):
-                contig, pos, _, ref, alts, qual, _, info, keys, *samples = line.rstrip("\n").split("\t")
-                info = dict(entry.partition("=")[::2] for entry in info.split(";"))
+                contig, pos, _, ref, alts, qual, filters, info, keys, *samples = line.rstrip("\n").split("\t")
+                info = dict(entry.partition("=")[::2] for entry in info.split(";")) | {"LowQual": str("LowQual" in filters)}
                 yield (contig, int(pos), ref, alts), float(qual), info, [dict(zip(keys.split(":"), s.split(":"))) for s in samples]
 
 
@@ -65,7 +69,8 @@ def is_rounding(ours, gatk):
     """Whether two records of the same alleles differ in PLs only, by 1 (and in what is computed from them)."""
     pls = [[tuple(map(int, sample["PL"].split(","))) for sample in record[3]] for record in (ours, gatk)]
     far = max(abs(x - y) for one, other in zip(*pls, strict=True) for x, y in zip(one, other, strict=True))
-    return far <= 1 and all(a.get(key) == b.get(key) for a, b in zip(ours[3], gatk[3], strict=True) for key in ("GT", "AD", "DP"))
+    is_marked_alike = ours[2]["LowQual"] == gatk[2]["LowQual"]
+    return far <= 1 and is_marked_alike and all(a.get(key) == b.get(key) for a, b in zip(ours[3], gatk[3], strict=True) for key in ("GT", "AD", "DP"))
 
 
 def differences(ours, gatk):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Contigs, Interval
-from gpuvc.io.bed import check_contigs, check_targets, parse_region, resolve_intervals
+from gpuvc.io.bed import check_contigs, check_targets, parse_region, read_ploidies, resolve_intervals
 
 CONTIGS = Contigs(("chr1", "chr2", "chrM", "HLA-A*01:01:01:01"), (1000, 500, 100, 300))
 
@@ -260,3 +260,38 @@ class TestContigChecks:
     def test_reads_without_contigs(self):
         with pytest.raises(InputError, match="@SQ"):
             check_contigs(Contigs((), ()), CONTIGS, "a.bam", "ref.fa")
+
+
+class TestPloidies:
+    @pytest.mark.parametrize(
+        "name, text",
+        [
+            ("p.bed", "chr1\t200\t300\t4\nchr1\t0\t10\t1\tmore\nchrM 0 100 1\n"),
+            ("p.bed.gz", "track name=x\nchr1\t0\t10\t1\nchr1\t200\t300\t4\nchrM\t0\t100\t1\n"),
+            ("p.interval_list", "@HD\tVN:1.6\n@SQ\tSN:chr1\tLN:1000\nchr1\t1\t10\t+\t1\nchr1\t201\t300\t+\t4\nchrM\t1\t100\t+\t1\n"),
+        ],
+    )
+    def test_names_are_ploidies(self, write, name, text):
+        by_contig = [rows.tolist() for rows in read_ploidies(write(name, text), CONTIGS)]
+        assert by_contig == [[[0, 10, 1], [200, 300, 4]], [], [[0, 100, 1]], []]
+
+    @pytest.mark.parametrize(
+        "text, words",
+        [
+            ("chr1\t0\t10\n", "p.bed:1: found none, expected a number"),
+            ("chr1\t0\t10\t2\nchr1\t20\t30\tX\n", "p.bed:2: found 'X'"),
+            ("chr1\t0\t10\t0\n", "found '0', expected a number from 1 to 100"),
+            ("chr1\t0\t10\t-1\n", "found '-1'"),
+            ("chr1\t0\t1001\t1\n", "length of chr1"),
+            ("chr9\t0\t10\t1\n", "contig of the alignments"),
+        ],
+    )
+    def test_what_is_wrong(self, write, text, words):
+        with pytest.raises(InputError, match=words):
+            read_ploidies(write("p.bed", text), CONTIGS)
+
+    def test_files_that_cannot_be_read(self, tmp_path):
+        with pytest.raises(InputError, match="unreadable"):
+            read_ploidies(str(tmp_path / "none.bed"), CONTIGS)
+        with pytest.raises(UsageError, match=r"ends in \.bed"):
+            read_ploidies(str(tmp_path / "ploidies.txt"), CONTIGS)

@@ -1,6 +1,7 @@
 """Forced alleles are put into the best haplotypes of a region."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -37,6 +38,40 @@ def test_all_golden_forced_alleles():
         assert text_rows(trimmed) == case["trimmed_haplotypes"], case["region"]
         expected = case.get("with_forced", case["trimmed_haplotypes"])
         assert text_rows(inject_alleles(regions, trimmed, forced, reference, 0, SETTINGS)) == expected, case["region"]
+
+
+def alleles_of(table):
+    alts = ["".join("ACGTN"[code] for code in table.alt[a:b]) for a, b in pairwise(table.alt_offsets.tolist())]
+    return list(zip(table.pos.tolist(), table.ref_length.tolist(), alts, table.is_symbolic.tolist()))
+
+
+class TestSplitRecords:
+    """Reference: GATTACACACAGT."""
+
+    @pytest.mark.parametrize(
+        "record, expected",
+        [
+            ((1, "A", ["C", "*", "A", "G"]), [(1, 1, "C", False), (1, 1, "G", False)]),
+            ((4, "ACAC", ["ACTC"]), [(6, 1, "T", False)]),
+            ((4, "ACA", ["TCT"]), [(4, 1, "T", False), (6, 1, "T", False)]),
+            ((8, "ACA", ["A"]), [(3, 3, "T", False)]),  # moves left through the repeat
+            ((10, "A", ["ACA"]), [(3, 1, "TAC", False)]),
+            ((3, "TA", ["GG"]), [(3, 1, "G", False), (4, 1, "G", False)]),
+            ((1, "A", ["<DEL>"]), [(1, 1, "", True)]),
+        ],
+    )
+    def test_alleles_are_the_events_of_haplotypes(self, record, expected):
+        assert alleles_of(split_records([record], codes("GATTACACACAGT"))) == expected
+
+    def test_substitutions_within_the_distance_of_an_mnp_are_one(self):
+        reference = codes("GATTACACACAGT")
+        assert alleles_of(split_records([(4, "ACA", ["TCT"])], reference, 0, 2)) == [(4, 3, "TCT", False)]
+        assert alleles_of(split_records([(4, "ACA", ["TCT"])], reference, 0, 1)) == [(4, 1, "T", False), (6, 1, "T", False)]
+
+    def test_as_gatk_only_last_bases_go(self):
+        records = [(8, "ACA", ["A"]), (4, "ACAC", ["ACTC"]), (4, "ACA", ["TCT"]), (4, "A", ["C", "T"])]
+        expected = [(4, 3, "ACT", False), (4, 3, "TCT", False), (4, 1, "C", False), (4, 1, "T", False), (8, 3, "A", False)]
+        assert alleles_of(split_records(records, as_gatk=True)) == expected
 
 
 def other(at):
@@ -121,5 +156,5 @@ def test_records_are_split_and_minimal():
     alts = [table.alt[first:end].tolist() for first, end in zip(table.alt_offsets, table.alt_offsets[1:])]
     rows = list(zip(table.pos.tolist(), table.ref_length.tolist(), alts, table.is_symbolic.tolist()))
     assert rows == [
-        (5, 1, [], True), (5, 1, [3], False), (10, 1, [1, 0], False), (10, 1, [3], False), (10, 2, [1], False), (10, 3, [1], False),
+        (5, 1, [], True), (5, 1, [3], False), (10, 2, [1], False), (10, 3, [1], False), (10, 1, [1, 0], False), (10, 1, [3], False),
     ]  # fmt: skip

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from golden_regions import SETS, golden_set, wanted_regions
 
+from gpuvc.batches import RegionBatch
 from gpuvc.pileup.activity import activity_profile
-from gpuvc.pileup.regions import active_regions, cut_profile, reach, smooth, smoothing_weights
+from gpuvc.pileup.regions import active_regions, cut_profile, reach, smooth, smoothing_weights, with_ploidies
 from gpuvc.settings import Settings
 
 COMPUTED = json.loads((Path(__file__).parents[2] / "golden" / "activity.json").read_text())
@@ -152,3 +153,28 @@ class TestShards:
         theirs = active_regions(raw, 0, intervals, 0, 1000, Settings(concordance="hc"), intervals)
         assert (ours.start.tolist(), ours.end.tolist()) == ([458], [533])
         assert (theirs.start.tolist(), theirs.end.tolist()) == ([458], [500])
+
+
+class TestPloidies:
+    """Two regions on a contig of 500 bp; from 100 on are known: ploidy 1 from 220 to 250 and 3 from 240 to 420, 2 elsewhere."""
+
+    regions = RegionBatch(0, *np.array([(200, 300, 100, 400), (400, 450, 300, 500)], np.int32).T.copy())
+    given = np.zeros(400, np.int64)
+    given[120:140], given[140:320] = 1, 3
+
+    def cut(self, given, **settings):
+        regions, ploidy = with_ploidies(self.regions, given, 100, 500, Settings(**settings))
+        assert regions.padded_start.tolist() == (regions.start - 100).tolist()
+        assert regions.padded_end.tolist() == np.minimum(regions.end + 100, 500).tolist()
+        return list(zip(regions.start.tolist(), regions.end.tolist(), ploidy.tolist()))
+
+    def test_regions_end_where_the_ploidy_changes(self):
+        assert self.cut(self.given) == [(200, 220, 2), (220, 240, 1), (240, 300, 3), (400, 420, 3), (420, 450, 2)]
+
+    def test_in_gatk_the_highest_ploidy_given_counts_for_the_whole_region(self):
+        only_haploid = np.where(self.given == 1, 1, 0)
+        assert self.cut(self.given, concordance="hc", sample_ploidy=4) == [(200, 300, 3), (400, 450, 3)]
+        assert self.cut(only_haploid, concordance="hc", sample_ploidy=4) == [(200, 300, 1), (400, 450, 4)]
+
+    def test_without(self):
+        assert self.cut(None, sample_ploidy=4) == [(200, 300, 4), (400, 450, 4)]

@@ -1,0 +1,142 @@
+"""What the user knows beforehand: alleles that are to be called whatever the reads show, and the ploidy of parts of the genome."""
+
+import os
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pysam
+
+from gpuvc.errors import InputError
+from gpuvc.io.bed import check_length, missing_contig
+from gpuvc.kernels.codes import CODE_OF_ASCII
+
+
+class GivenRecord(NamedTuple):
+    """A variant as its file has it; `start`, `end`: 0-based, half-open, up to END where alleles are symbolic."""
+
+    start: int
+    end: int
+    ref: str
+    alts: tuple[str, ...]
+
+
+class Given(NamedTuple):
+    """What a run is given besides reads and reference.
+
+    alleles : GivenAlleles or None
+    ploidies : list of int64[n, 3] or None
+        By contig: start, end and ploidy of parts of it, as `gpuvc.io.bed.read_ploidies` reads them.
+    """
+
+    alleles: "GivenAlleles | None" = None
+    ploidies: list | None = None
+
+    def records_near(self, interval, reference):
+        """The given records that overlap `interval`, by position. Raises InputError for one whose REF is not the reference's."""
+        return self.alleles.near(interval, reference) if self.alleles else []
+
+    def ploidy_near(self, interval):
+        """int64[len(interval)]: the ploidy given for each locus, the highest of several; 0 where none is. None where none is at all."""
+        if self.ploidies is None:
+            return None
+        ploidy = np.zeros(len(interval), np.int64)
+        rows = self.ploidies[interval.contig_id]
+        for start, end, copies in rows[(rows[:, 0] < interval.end) & (rows[:, 1] > interval.start)].tolist():
+            part = ploidy[max(0, start - interval.start) : end - interval.start]
+            np.maximum(part, copies, out=part)
+        return ploidy
+
+
+class GivenAlleles:
+    """The variants of a VCF or BCF; `near` may be called from any thread.
+
+    Parameters
+    ----------
+    path : str
+        Compressed and indexed, or plain text, which is read at once.
+    contigs : Contigs
+        Of the alignments.
+    with_filtered : bool
+        False leaves out records with another FILTER than PASS or a dot.
+
+    Raises
+    ------
+    InputError
+        The file is missing, unreadable, without index, or made for another reference.
+    """
+
+    def __init__(self, path, contigs, with_filtered=False):
+        self.path = os.fspath(path)
+        self._contigs = contigs
+        self._with_filtered = with_filtered
+        self._local = threading.local()
+        if not Path(self.path).is_file():
+            found = "a folder" if Path(self.path).is_dir() else "no such file"
+            raise InputError(f"alleles in {self.path}: found {found}, expected the VCF or BCF file named by --alleles.")
+        file = self._file()
+        names = list(file.header.contigs)
+        for name in names:
+            check_length(name, file.header.contigs[name].length, contigs, self.path)
+        self._by_contig = None
+        if file.compression == "NONE":
+            self._by_contig = {}
+            for name, record in self._records(file):
+                self._by_contig.setdefault(name, []).append(record)
+            names += self._by_contig
+        elif file.index is None:
+            raise InputError(
+                f"alleles in {self.path}: found no index, expected one beside the file. Create it: bcftools index {self.path} "
+                "(where gzip compressed it: gunzip and bgzip it first)"
+            )
+        if names and not any(name in contigs.index for name in names):
+            raise InputError(missing_contig(names[0], contigs, self.path, "the alignments"))
+
+    def _file(self):
+        """This thread's handle."""
+        file = getattr(self._local, "file", None)
+        if file is None:
+            verbosity = pysam.set_verbosity(0)
+            try:
+                file = self._local.file = pysam.VariantFile(self.path)
+            except (OSError, ValueError) as error:
+                raise InputError(f"alleles in {self.path}: found it unreadable ({error}), expected a VCF or BCF file.") from error
+            finally:
+                pysam.set_verbosity(verbosity)
+        return file
+
+    def _records(self, found):
+        """(contig, GivenRecord) of the records in `found` that count."""
+        try:
+            for record in found:
+                if self._with_filtered or set(record.filter.keys()) <= {"PASS"}:
+                    alts = tuple(alt.upper() for alt in record.alts or ())
+                    yield record.contig, GivenRecord(record.start, record.stop, record.ref.upper(), alts)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"records in {self.path}: found one that cannot be read ({error}), expected VCF. Show it: bcftools view {self.path}"
+            ) from error
+
+    def near(self, interval, reference):
+        """The records that overlap `interval`, by position, each checked against the reference."""
+        name = self._contigs.names[interval.contig_id]
+        if self._by_contig is not None:
+            records = [r for r in self._by_contig.get(name, ()) if r.start < interval.end and r.end > interval.start]
+        elif name in self._file().header.contigs:
+            records = [record for _, record in self._records(self._file().fetch(name, interval.start, interval.end))]
+        else:
+            records = []
+        records.sort(key=lambda record: record.start)
+        if records:
+            start, end = records[0].start, max(record.start + len(record.ref) for record in records)
+            codes = reference.window(name, start, end)
+            for record in records:
+                own = CODE_OF_ASCII[np.frombuffer(record.ref.encode(), np.uint8)]
+                if not np.array_equal(own, codes[record.start - start : record.start - start + len(own)]):
+                    expected = "".join("ACGTN"[code] for code in codes[record.start - start : record.start - start + len(own)].tolist())
+                    raise InputError(
+                        f"REF of {name}:{record.start + 1} in {self.path}: found {record.ref}, expected {expected} as in the reference. "
+                        f"Mend such records: bcftools norm -c x -f {reference.path} {self.path}"
+                    )
+        return records
