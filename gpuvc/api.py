@@ -234,7 +234,11 @@ def call_variants(
     with ExitStack() as stack:
         stack.enter_context(compile_timer)
         genome = open_reference(reference)
-        source = stack.enter_context(open_alignments(paths, reference=reference, sample_name=sample_name, threads=threads))
+        source = stack.enter_context(
+            open_alignments(
+                paths, reference=reference, sample_name=sample_name, threads=threads, with_names=caller.needs_names(settings)
+            )
+        )  # fmt: skip
         contigs = source.contigs
         samples = source.samples_to_call() if settings.engine == "haplotype" else (source.sample,)
         shown = ", ".join(map(str, paths))
@@ -357,7 +361,8 @@ def read_columns(alignments, interval=None, *, reference=None, sample_name=None)
 
 def _copy(batch):
     """The batch in arrays of its own: `batches` hands the same memory out again."""
-    return type(batch)(*(getattr(batch, name).copy() for name in batch.__slots__))
+    columns = (getattr(batch, name) for name in batch.__slots__)
+    return type(batch)(*(None if column is None else column.copy() for column in columns))
 
 
 def pileup(

@@ -26,6 +26,8 @@ class ReadBatch:
         Codes 0..4 = A C G T N. base_offsets : int64[R + 1].
     base_quals : uint8[sum of read lengths]
         Phred; 255 throughout a read whose qualities are not stored.
+    name : bytes[R] or None
+        Read names, a NumPy array of fixed width, where they were asked for (`open_alignments`, with_names).
     """
 
     contig_id: np.ndarray
@@ -43,6 +45,7 @@ class ReadBatch:
     bases: np.ndarray
     base_quals: np.ndarray
     base_offsets: np.ndarray
+    name: np.ndarray | None = None
 
     @property
     def n_reads(self):
@@ -51,7 +54,8 @@ class ReadBatch:
     @property
     def nbytes(self):
         """Bytes held by all columns."""
-        return sum(getattr(self, name).nbytes for name in self.__slots__)
+        columns = (getattr(self, name) for name in self.__slots__)
+        return sum(column.nbytes for column in columns if column is not None)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from gpuvc.genotyping.filters import LOW_QUAL, NEAR_BP, apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.intervals import Interval
+from gpuvc.io.columns import rank_names
 from gpuvc.io.given import Given
 from gpuvc.likelihoods.pairhmm import score_haplotypes
 from gpuvc.likelihoods.score import score_reads
@@ -47,6 +48,11 @@ def fetch_reads(shard, alignments, settings, clock):
     with clock.stage("decode"):
         # All reads that start where any read near the shard starts: the downsampler judges them together.
         return alignments.fetch(Interval(near.contig_id, max(0, near.start - MAX_READ_SPAN), near.end))
+
+
+def needs_names(settings):
+    """Whether reads are called with their names. GATK has reads that start together in the order of their names, gpuvc of their hashes."""
+    return settings.engine == "haplotype" and settings.concordance == "hc"
 
 
 def _near(span, contig_length, settings):
@@ -89,6 +95,8 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
         use, refused, n_bases = choose_reads(reads, contig_length, settings, shard.span.start, shard.span.end)
         near = _near(shard.span, contig_length, settings)
         use = use[reads.ref_end[use] > near.start]
+        if reads.name is not None:  # the hashes have chosen among too many reads
+            rank_names(reads)
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)
     clock.add("bases", n_bases)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 MAX_READ_GROUPS = 1 << 15  # the read_group column is int16
 
 
-def open_alignments(paths, *, reference=None, sample_name=None, threads=1):
+def open_alignments(paths, *, reference=None, sample_name=None, threads=1, with_names=False):
     """The reads of one sample in BAM or CRAM files.
 
     Parameters
@@ -38,6 +38,8 @@ def open_alignments(paths, *, reference=None, sample_name=None, threads=1):
         Keeps that sample's reads where the headers name several.
     threads : int
         Threads that inflate ahead of a file without index.
+    with_names : bool
+        Whether `fetch` fills the column `name`.
 
     Raises
     ------
@@ -55,7 +57,7 @@ def open_alignments(paths, *, reference=None, sample_name=None, threads=1):
     try:
         first_group = 0
         for path in paths:
-            inputs.append(_open_one(path, reference, threads, first_group))
+            inputs.append(_open_one(path, reference, threads, first_group, with_names))
             first_group += len(inputs[-1].header.read_groups)
         if first_group > MAX_READ_GROUPS:
             raise InputError(f"read groups of {', '.join(paths)}: found {first_group}, expected at most {MAX_READ_GROUPS}.")
@@ -66,21 +68,21 @@ def open_alignments(paths, *, reference=None, sample_name=None, threads=1):
         raise
 
 
-def _open_one(path, reference, threads, first_group):
+def _open_one(path, reference, threads, first_group, with_names):
     """The reader for what `path` is."""
     if is_url(path):
-        return HtslibFile(path, reference=reference, threads=threads, first_group=first_group)
+        return HtslibFile(path, reference=reference, threads=threads, first_group=first_group, with_names=with_names)
     if "://" in path and not Path(path).exists():
         raise UsageError(f"input {path}: found a URL of an unknown kind, expected http, https, ftp, s3 or gs. Download it first.")
     fd = _open_file(path)
     try:
         if path == "-":
-            return StreamedBam("standard input", fd, threads, first_group)
+            return StreamedBam("standard input", fd, threads, first_group, with_names)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return StreamedBam(path, fd, threads, first_group)
+            return StreamedBam(path, fd, threads, first_group, with_names)
         if kind_of(os.pread(fd, 64, 0), path) == "cram":
             check_cram_end(fd, path)
-            source = HtslibFile(path, reference=reference, threads=threads, first_group=first_group)
+            source = HtslibFile(path, reference=reference, threads=threads, first_group=first_group, with_names=with_names)
             os.close(fd)
             if source.index_path is not None:
                 _warn_of_old_index(source.index_path, path)
@@ -88,10 +90,10 @@ def _open_one(path, reference, threads, first_group):
         check_eof_block(fd, path)
         index_path = find_index(path)
         if index_path is None:
-            return StreamedBam(path, fd, threads, first_group)
+            return StreamedBam(path, fd, threads, first_group, with_names)
         header = BamStream(fd, path).header
         _warn_of_old_index(index_path, path)
-        return IndexedBam(path, fd, header, read_index(index_path, path, len(header.contigs)), first_group)
+        return IndexedBam(path, fd, header, read_index(index_path, path, len(header.contigs)), first_group, with_names)
     except BaseException:
         os.close(fd)
         raise

@@ -73,6 +73,7 @@ def take_reads(batch, rows):
     taken.cigar_offsets, taken.base_offsets = cigar_offsets, base_offsets
     for name in PER_READ:
         np.take(getattr(batch, name), rows, out=getattr(taken, name))
+    taken.name = None if batch.name is None else batch.name[rows]
     _copy_segments(batch.cigar.view(np.uint8), batch.cigar_offsets, 4, rows, taken.cigar.view(np.uint8), cigar_offsets)
     _copy_segments(batch.bases, batch.base_offsets, 1, rows, taken.bases, base_offsets)
     _copy_segments(batch.base_quals, batch.base_offsets, 1, rows, taken.base_quals, base_offsets)
@@ -92,7 +93,14 @@ def join_batches(batches):
     joined = {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in (*PER_READ, "cigar", "bases", "base_quals")}
     for name in ("cigar_offsets", "base_offsets"):
         joined[name] = _offsets(np.concatenate([np.diff(getattr(batch, name)) for batch in batches]))
+    names = [batch.name for batch in batches if batch.n_reads]
+    joined["name"] = np.concatenate(names) if names and all(name is not None for name in names) else None
     return ReadBatch(**joined)
+
+
+def rank_names(batch):
+    """Put the rank of each read's name in the place of its hash, so that reads compare as their names do."""
+    batch.name_hash = np.unique(batch.name, return_inverse=True)[1].astype(np.uint64)
 
 
 UNPLACED = 1 << 62  # sorts behind every place

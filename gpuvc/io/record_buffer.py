@@ -77,7 +77,7 @@ class RecordBuffer:
             raise self._error(ended)
         return ended == PAST_REGION
 
-    def columns(self, store=None, first_group=0):
+    def columns(self, store=None, first_group=0, with_names=False):
         """The found records as a ReadBatch: in `store`'s arrays, or else in new ones of exactly their size."""
         n = int(self.state[records.N_RECORDS])
         n_cigar, n_bases = int(self.cigar_offsets[n]) if n else 0, int(self.base_offsets[n]) if n else 0
@@ -93,6 +93,11 @@ class RecordBuffer:
         if bad >= 0:
             place = problems.place_in_words(self.header, int(batch.contig_id[bad]), int(batch.pos[bad]))
             raise self._error(records.BAD_TAGS, place)
+        if with_names:
+            starts = self.record_starts[:n]
+            names = np.zeros((n, max(1, int(self.inflated[starts + 12].max(initial=1)) - 1)), np.uint8)
+            records.copy_names(self.inflated, starts, names)
+            batch.name = names.view(f"S{names.shape[1]}").ravel()
         return batch
 
     @property

@@ -262,6 +262,15 @@ def _unpack_bases(source, to, n_bases, to_end):
 
 
 @kernel
+def copy_names(inflated, record_starts, out):
+    """Copy the read names of records, each into a row of `out`: uint8[n_reads, longest name], zeros."""
+    for i in range(out.shape[0]):
+        first = record_starts[i] + 4 + 32
+        for k in range(np.int64(inflated[record_starts[i] + 12]) - 1):
+            out[i, k] = inflated[first + k]
+
+
+@kernel
 def fill_columns(
     inflated, n_reads, record_starts, ref_ends, group_hashes, first_group,
     contig_id, pos, ref_end, mapq, flag, read_group, mate_contig_id, mate_pos, template_length, name_hash,

@@ -91,12 +91,7 @@ def differences(ours, gatk):
     return found
 
 
-# Where more haplotypes are found than are kept, the last place may hang on the order of reads that start together: GATK's is by name,
-# ours by a hash of it, for names are not kept. With hashes in the order of the names, all 99 records are equal.
-BY_NAME = pytest.mark.xfail(strict=True, reason="reads of one start and strand stand in the order of their names' hashes")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=BY_NAME) if name == "trio, nothing pruned" else name for name in SETS])
+@pytest.mark.parametrize("name", SETS)
 def test_records_are_those_of_gatk(run_cli, tmp_path, name):
     expected, reference, alignments, options, n_records = SETS[name]
     alignments = alignments if isinstance(alignments, tuple) else (alignments,)

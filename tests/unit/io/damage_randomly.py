@@ -49,7 +49,7 @@ def guarded(n, dtype):
 
 def guarded_columns(n_reads, n_cigar, n_bases):
     batch = record_buffer_columns(n_reads, n_cigar, n_bases)
-    for name in batch.__slots__:
+    for name in [*COMPARED, "name_hash"]:
         setattr(batch, name, guarded(len(getattr(batch, name)), getattr(batch, name).dtype))
     return batch
 
@@ -69,7 +69,7 @@ def kernels_alone(data, header):
     record_buffer.new_columns = guarded_columns
     try:
         buffer.scan(buffer.n_inflated)
-        return buffer.columns()
+        return buffer.columns(with_names=True)
     finally:
         record_buffer.new_columns = record_buffer_columns
 

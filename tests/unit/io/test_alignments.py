@@ -15,7 +15,7 @@ from bam_files import HEADER, record
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Interval
 from gpuvc.io.alignments import _merge_streams, open_alignments
-from gpuvc.io.columns import join_batches, merge_batches, take_reads
+from gpuvc.io.columns import join_batches, merge_batches, rank_names, take_reads
 from gpuvc.io.stream import ForwardReads
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -222,3 +222,31 @@ def test_requests_that_make_no_sense():
         open_alignments(["-", "-"])
     with pytest.raises(UsageError, match="URL of an unknown kind"):
         open_alignments(["gopher://host/x.bam"])
+
+
+def test_read_names_where_asked_for(tmp_path):
+    """Of an indexed file, a file read from start to end, and both merged; as pysam spells them."""
+    names = ["r10", "r9", "a-much:longer/name", "r9"]
+    indexed = bam_files.write_bam(tmp_path / "a.bam", [record(10 * k, name) for k, name in enumerate(names)])
+    plain = bam_files.write_bam(tmp_path / "b.bam", [record(10 * k + 5, f"other{k}") for k in range(3)], index=None)
+    with open_alignments([indexed]) as source:
+        assert source.fetch(ALL).name is None
+    for paths, expected in (
+        ([indexed], names),
+        ([plain], ["other0", "other1", "other2"]),
+        ([indexed, plain], ["r10", "other0", "r9", "other1", "a-much:longer/name", "other2", "r9"]),
+    ):
+        with open_alignments(paths, with_names=True) as source:
+            reads = source.fetch(ALL)
+        assert reads.name.astype(str).tolist() == expected
+        ranks = sorted(set(expected))
+        rank_names(reads)
+        assert reads.name_hash.tolist() == [ranks.index(name) for name in expected]
+
+
+def test_read_names_of_a_cram(demo_data):
+    with open_alignments([demo_data.cram], reference=demo_data.reference, with_names=True) as source:
+        found = source.fetch(Interval(0, 30_000, 30_500)).name
+    with open_alignments([demo_data.bam], with_names=True) as source:
+        expected = source.fetch(Interval(0, 30_000, 30_500)).name
+    assert len(found) > 200 and (found == expected).all()
