@@ -15,6 +15,8 @@ _HOME = {
     "plan_shards": "api",
     "pileup": "api",
     "read_columns": "api",
+    "look_inside": "evidence",
+    "explain": "explanation",
     "Settings": "settings",
     "GpuvcError": "errors",
     "InputError": "errors",

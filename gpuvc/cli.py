@@ -15,6 +15,7 @@ from gpuvc.errors import GpuvcError, InputError, UsageError
 from gpuvc.options import (
     CALL_OPTIONS,
     DEMO_OPTIONS,
+    EXPLAIN_OPTIONS,
     NOTED,
     PILEUP_OPTIONS,
     REFUSED,
@@ -40,6 +41,9 @@ Counts per position of the reads that calling would use: bases by strand, qualit
 _PILEUP_FILES = """\
 output file:
   the table           --output (columns: contig, pos (1-based), ref, the counts, indels as +SEQUENCE or -LENGTH : forward , reverse)"""
+_ABOUT_EXPLAIN = """\
+Why a variant was or was not called at a place, stage by stage; the last line is the verdict. chr:pos, or one allele: chr:pos:REF:ALT.
+Takes the options of gpuvc call that the calls were made with; the engine is the haplotype engine."""
 _ABOUT_DEMO = """\
 Call the 100 kb of human reads (NA12878, 50x) that come with gpuvc, and compare with GIAB's truth."""
 _DEMO_FILES = """\
@@ -56,6 +60,7 @@ Germline small variants from aligned short reads.
 commands:
   call     BAM or CRAM and FASTA in, VCF out
   pileup   counts per position, as TSV or Arrow
+  explain  why a variant was or was not called at a place
   demo     call the human reads that come with gpuvc
   doctor   what this machine offers, what will be used and why
 
@@ -182,6 +187,33 @@ def _pileup(arguments):
     return 0
 
 
+def _explain(arguments):
+    request = read_options(arguments, EXPLAIN_OPTIONS, command="explain", others=(*NOTED, *REFUSED), word="place")
+    if "place" not in request.values:
+        raise UsageError("place: found none, expected contig:position, such as gpuvc explain chr20:10117 -R ref.fa -I sample.bam.")
+    settings, rest = settings_and_rest({"engine": "haplotype", **request.values})
+    rest["alignments"] = _expand_lists(rest["alignments"])
+    as_json = rest.pop("as_json", False)
+    with _logging(rest.pop("verbosity", "INFO")) as log:
+        for note in request.notes:
+            log.warning(note)
+        from gpuvc.explanation import explain
+
+        _silence_htslib()
+        explanation = explain(rest.pop("reference"), rest.pop("alignments"), rest.pop("place"), settings=settings, **rest)
+        if as_json:
+            import json
+
+            print(json.dumps(explanation, indent=1, allow_nan=False))
+        else:
+            from rich.console import Console
+
+            from gpuvc.output.explained import print_explanation
+
+            print_explanation(explanation, Console(highlight=False))
+    return 0
+
+
 def _demo(arguments):
     request = read_options(arguments, DEMO_OPTIONS, command="demo")
     with _logging("INFO"):
@@ -204,6 +236,7 @@ def _doctor(arguments):
 _COMMANDS = {
     "call": (_call, "gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz [options]", _ABOUT_CALL, CALL_OPTIONS, _CALL_FILES),
     "pileup": (_pileup, "gpuvc pileup -R ref.fa -I sample.bam [-L region] [options]", _ABOUT_PILEUP, PILEUP_OPTIONS, _PILEUP_FILES),
+    "explain": (_explain, "gpuvc explain chr:pos -R ref.fa -I sample.bam [options]", _ABOUT_EXPLAIN, EXPLAIN_OPTIONS, ""),
     "demo": (_demo, "gpuvc demo [options]", _ABOUT_DEMO, DEMO_OPTIONS, _DEMO_FILES),
     "doctor": (_doctor, "gpuvc doctor", "What this machine offers, what gpuvc will use, and why.", (), ""),
 }

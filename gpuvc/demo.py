@@ -9,6 +9,7 @@ import numpy as np
 from gpuvc.errors import OutputError
 from gpuvc.intervals import Contigs
 from gpuvc.io.bed import resolve_intervals
+from gpuvc.output.vcf import normal_forms
 
 DATA = Path(__file__).parent / "data"
 _TRANSITIONS = {("A", "G"), ("G", "A"), ("C", "T"), ("T", "C")}
@@ -62,24 +63,9 @@ def read_alleles(path, genome):
             for number, alt in enumerate(alts.split(","), 1):
                 copies = genotype.count(str(number))
                 if copies and alt.strip("ACGTN") == "":
-                    for key in _normal_forms(contig, int(pos1) - 1, ref, alt, genome):
+                    for key in normal_forms(contig, int(pos1) - 1, ref, alt, genome):
                         alleles[key] += copies
     return alleles
-
-
-def _normal_forms(contig, pos, ref, alt, genome):
-    """The allele left-aligned and trimmed; base by base where lengths are equal."""
-    while ref[-1] == alt[-1] and (len(ref) > 1 or len(alt) > 1):
-        ref, alt = ref[:-1], alt[:-1]
-        if not ref or not alt:
-            pos -= 1
-            base = "ACGTN"[genome.window(contig, pos, pos + 1)[0]]
-            ref, alt = base + ref, base + alt
-    while ref[0] == alt[0] and len(ref) > 1 and len(alt) > 1:
-        ref, alt, pos = ref[1:], alt[1:], pos + 1
-    if len(ref) == len(alt):
-        return [(contig, pos + i, r, a) for i, (r, a) in enumerate(zip(ref, alt)) if r != a]
-    return [(contig, pos, ref, alt)]
 
 
 def inside(alleles, targets, contigs: Contigs):

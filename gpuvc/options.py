@@ -538,6 +538,13 @@ PILEUP_OPTIONS = (
     *(option for option in CALL_OPTIONS if option.to in ("device", "verbosity", "quiet")),
 )
 
+EXPLAIN_OPTIONS = (
+    *(option for option in CALL_OPTIONS if option.to in ("reference", "alignments", "sample_name")),
+    Option(WORDS, ("--json",), "as_json", Flag(), "print the figures as JSON (docs/explain.md)"),
+    *(option for option in CALL_OPTIONS if option.group in (PLACES, READS, CALLING, HAPLOTYPES)),
+    *(option for option in CALL_OPTIONS if option.to in ("device", "verbosity", "arguments_file")),
+)
+
 DEMO_OPTIONS = (
     Option(FILES, ("--output-dir",), "output_dir", Text("FOLDER"), "made if it is not there (default: demo-output)"),
     *(option for option in CALL_OPTIONS if option.to in ("device", "threads")),
@@ -726,11 +733,13 @@ class Request(NamedTuple):
     notes: list
 
 
-def read_options(arguments, table, *, command, others=()) -> Request:
+def read_options(arguments, table, *, command, others=(), word=None) -> Request:
     """The options of one command; parameters that were not given are absent from `values`.
 
     table
         The command's options. `others`: its NOTED and REFUSED.
+    word
+        The parameter that takes the one word which stands alone; None where none may.
 
     Raises
     ------
@@ -749,6 +758,9 @@ def read_options(arguments, table, *, command, others=()) -> Request:
         token = rest.pop()
         name, equals, text = token.partition("=")
         option = known.get(name)
+        if option is None and word and word not in values and not token.startswith("-"):
+            values[word] = token
+            continue
         if option is None:
             raise UsageError(_unknown(name, known, command))
         kind = option.kind if isinstance(option, Option) else option.takes

@@ -72,7 +72,7 @@ def genotype_regions(
         see("loci", realigned=realigned, loci=loci)
 
     def alleles_of(locus):
-        return _allele_texts(loci, locus, haplotypes, codes, codes_start)
+        return allele_texts(loci, locus, haplotypes, codes, codes_start)
 
     is_forced = np.zeros(len(loci.allele_event), np.bool_)
     if forced is not None:
@@ -87,7 +87,7 @@ def genotype_regions(
     return calls if as_gatk or ploidy != 2 else _phase(calls, records, loci, haplotypes)
 
 
-def _allele_texts(loci, locus, haplotypes, codes, codes_start):
+def allele_texts(loci, locus, haplotypes, codes, codes_start):
     """The locus's alleles as VCF writes them, over the whole reference allele."""
     first = int(loci.pos[locus]) - codes_start
     length = int(loci.ref_length[locus])

@@ -224,3 +224,18 @@ def _sync(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def normal_forms(contig, pos, ref, alt, genome):
+    """[(contig, pos, ref, alt)] of a VCF allele, 0-based, left-aligned and trimmed; base by base where lengths are equal."""
+    while ref[-1] == alt[-1] and (len(ref) > 1 or len(alt) > 1):
+        ref, alt = ref[:-1], alt[:-1]
+        if not ref or not alt:
+            pos -= 1
+            base = "ACGTN"[genome.window(contig, pos, pos + 1)[0]]
+            ref, alt = base + ref, base + alt
+    while ref[0] == alt[0] and len(ref) > 1 and len(alt) > 1:
+        ref, alt, pos = ref[1:], alt[1:], pos + 1
+    if len(ref) == len(alt):
+        return [(contig, pos + i, r, a) for i, (r, a) in enumerate(zip(ref, alt)) if r != a]
+    return [(contig, pos, ref, alt)]

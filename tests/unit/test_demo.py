@@ -8,8 +8,9 @@ import numpy as np
 import pysam
 import pytest
 
-from gpuvc.demo import _normal_forms, inside, read_alleles, score
+from gpuvc.demo import inside, read_alleles, score
 from gpuvc.intervals import Contigs
+from gpuvc.output.vcf import normal_forms
 
 #            0123456789012
 REFERENCE = "GATCACACACTTG"
@@ -31,7 +32,7 @@ GENOME = SimpleNamespace(window=lambda contig, start, end: np.array(["ACGTN".ind
 )
 def test_normal_forms(pos, ref, alt, expected):
     assert REFERENCE[pos : pos + len(ref)] == ref
-    assert _normal_forms("c", pos, ref, alt, GENOME) == [("c", *form) for form in expected]
+    assert normal_forms("c", pos, ref, alt, GENOME) == [("c", *form) for form in expected]
 
 
 def test_alleles_of_a_file(tmp_path):
