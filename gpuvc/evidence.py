@@ -110,7 +110,7 @@ class Evidence:
     reads : ReadBatch
         All records that overlap the region's padded span, as in the file, or BEHIND_BP around the place without a region. R reads.
     covers : bool[R]
-        Those over the place.
+        Those over the place. sample : int16[R], rows of `samples`, -1 for none.
     refused_by : list[str], R long
         The first filter that refuses each, or the downsampler; "" for those that count.
     activity : Activity or None
@@ -149,6 +149,7 @@ class Evidence:
     reference_start: int
     reads: ReadBatch
     covers: np.ndarray
+    sample: np.ndarray
     refused_by: list[str]
     regions: RegionBatch
     calls: list[Call]
@@ -257,7 +258,7 @@ def look_inside(
         reads = caller.fetch_reads(shard, source, settings, Clock())
         recorder = _Recorder(at.start)
         caller.call_shard(shard, reads, source, genome, settings, backend, Clock(), recorder)
-        samples = source.samples_to_call()
+        samples, sample = source.samples_to_call(), source.sample_column(reads)
     window = Interval(at.contig_id, int(around[0, 0]), int(around[0, 1])).padded(BEFORE_BP, length)
     codes = genome.window(name, window.start, window.end)
     regions = _joined(at.contig_id, recorder.regions)
@@ -270,9 +271,9 @@ def look_inside(
     is_target = bool(((targets[:, 0] <= at.start) & (at.start < targets[:, 1])).any())
     evidence = Evidence(
         contig=name, contig_id=at.contig_id, pos=at.start, samples=samples, is_target=is_target, reference=codes,
-        reference_start=window.start, reads=take_reads(reads, near),
-        covers=(reads.pos[near] <= at.start) & (end[near] > at.start), refused_by=_reasons(reads, near, length, settings, recorder),
-        regions=regions, calls=recorder.stages.get("calls", {"calls": []})["calls"],
+        reference_start=window.start, reads=take_reads(reads, near), covers=(reads.pos[near] <= at.start) & (end[near] > at.start),
+        sample=sample[near], refused_by=_reasons(reads, near, length, settings, recorder), regions=regions,
+        calls=recorder.stages.get("calls", {"calls": []})["calls"],
     )  # fmt: skip
     if "activity" in recorder.stages:
         evidence.activity = _activity(recorder.stages["activity"], settings)

@@ -394,7 +394,7 @@ class _Case:
                 else:
                     drawn.append([[k + 1], laid, n_reads])
             for numbers, laid, n_reads in drawn:
-                others = f", also of {', '.join(map(str, numbers[1:]))}" if len(numbers) > 1 else ""
+                others = f", {len(numbers)} haplotypes alike here" if len(numbers) > 1 else ""
                 rows.append((f"haplotype {numbers[0]}", laid, f"{n_reads} reads{others}"))
         notes = {}
         if self.trimmed:
@@ -418,7 +418,8 @@ class _Case:
             ranked = ranked[:MOST_DIFFERING] + ranked[n_differ:] + ranked[MOST_DIFFERING:n_differ]
         chosen = sorted(ranked[:MOST_ROWS], key=lambda r: (not self.is_used[r], r))
         for r in chosen:
-            rows.append(("", laid_out[r], f"mapq {reads.mapq[r]}  {e.refused_by[r] or notes.get(r, '')}".rstrip()))
+            name = f"{e.samples[e.sample[r]]}  " if len(e.samples) > 1 and e.sample[r] >= 0 else ""
+            rows.append(("", laid_out[r], f"{name}mapq {reads.mapq[r]}  {e.refused_by[r] or notes.get(r, '')}".rstrip()))
         lines = draw(e.pos, start, end, e.reference, e.reference_start, rows)
         return [*lines, f"({len(chosen)} of {len(laid_out)} reads)"] if len(chosen) < len(laid_out) else lines
 
@@ -426,6 +427,12 @@ class _Case:
 
     def _verdict(self):
         outcome, stage, why = self._decided()
+        n_refused = sum(self.refused.get(self.allele, (0, 0)))
+        if outcome == "not called" and stage not in ("intervals", "reads") and n_refused:
+            why += f"; {_reads_show(n_refused)} it, too, but {'does' if n_refused == 1 else 'do'} not count"
+        others = [_spelled(key) for _, key in self.called if self.allele and key[0] == self.allele[0] and key != self.allele]
+        if outcome == "not called" and others:
+            why += f"; called there: {', '.join(others)}"
         return {"outcome": outcome, "stage": stage, "text": f"{outcome}: {why}"}
 
     def _decided(self):
@@ -508,10 +515,21 @@ class _Case:
         best = [min(pls, key=pls.get) for pls in genotyping["phred_likelihoods"]]
         best = f"genotype {', '.join(best)} of {','.join(locus.alleles)} fits the reads best"
         if locus.qual < threshold:
-            return "not called", "genotyping", f"QUAL {locus.qual:.1f} is below {threshold:g}; {best}"
+            return "not called", "genotyping", f"QUAL {locus.qual:.1f} is below {threshold:g}; {best}{self._how_carriers_fit()}"
         if genotyping["allele_phred"] < threshold:
             return "not called", "genotyping", f"the allele's own {genotyping['allele_phred']:.1f} phred are below {threshold:g}; {best}"
         return "not called", "genotyping", f"another allele of the locus was put out; {best}"
+
+    def _how_carriers_fit(self):
+        """Where the reads that show the allele went, when not all of them fit a haplotype with it."""
+        e = self.evidence
+        carriers = self._carriers()
+        best = e.best_haplotype[np.isin(e.region_reads.read, carriers)]
+        has_allele = np.array([self.allele in events for events in self.trimmed], bool)
+        n_with = int(has_allele[best[best >= 0]].sum())
+        if n_with == len(carriers):
+            return ""
+        return f"; of {len(carriers)} reads that show it, {n_with} fit a haplotype with it, {int((best >= 0).sum()) - n_with} one without"
 
     def _decided_of(self, call):
         samples = ", ".join("/".join("." if a < 0 else str(a) for a in s.genotype) for s in call.samples)

@@ -48,7 +48,11 @@ def print_explanation(explanation, console):
         if call["pos"] == (allele or place)["pos"]:
             info = "  ".join(f"{key} {call['info'][key]:.3g}" for key in ("FS", "SOR", "MQ", "QD") if call["info"].get(key) is not None)
             depths = " ".join(",".join(map(str, sample["depths"])) for sample in call["samples"] if sample["depths"])
-            say("filters", f"{';'.join(call['filter'])}  AD {depths}  {info}  imbalance {call['imbalance_phred']:.1f} phred")
+            say(
+                "record",
+                f"{call['ref']}>{','.join(call['alts'])}  QUAL {call['qual']:.1f}  {';'.join(call['filter'])}  AD {depths}  {info}",
+            )
+            say("imbalance", f"{call['imbalance_phred']:.1f} phred likelier from three or four copies than from two")
     console.print()
     for line in x["picture"]:
         console.print(line, soft_wrap=True, markup=False)
@@ -82,13 +86,14 @@ def _table(titles):
 
 def _haplotype_table(haplotypes):
     table = _table(("haplotype", "reads", "sure", "log10 score", "events"))
-    for entry in haplotypes[:MOST_HAPLOTYPES]:
+    best = sorted(haplotypes, key=lambda entry: (not entry["is_reference"], -entry["reads"]))[:MOST_HAPLOTYPES]
+    for entry in sorted(best, key=lambda entry: entry["number"]):
         score = "" if entry["score"] is None else f"{entry['score']:.2f}"
         events = "reference" if entry["is_reference"] else ", ".join(_allele(event) for event in entry["events"])
         mark = "*" if entry["has_allele"] else ""
         table.add_row(f"{mark}{entry['number']}", str(entry["reads"]), str(entry["reads_sure"]), score, events)
     if len(haplotypes) > MOST_HAPLOTYPES:
-        table.caption = f"and {len(haplotypes) - MOST_HAPLOTYPES} more"
+        table.caption = f"and {len(haplotypes) - MOST_HAPLOTYPES} with fewer reads"
     return table
 
 

@@ -16,6 +16,7 @@ from gpuvc.io.bed import MERGING_RULES, SET_RULES
 from gpuvc.options import (
     CALL_OPTIONS,
     DEMO_OPTIONS,
+    EXPLAIN_OPTIONS,
     NOTED,
     PILEUP_OPTIONS,
     REFUSED,
@@ -236,7 +237,7 @@ class TestRefusing:
 
 class TestTables:
     def test_no_name_stands_twice(self):
-        for table in (CALL_OPTIONS, PILEUP_OPTIONS, DEMO_OPTIONS):
+        for table in (CALL_OPTIONS, PILEUP_OPTIONS, EXPLAIN_OPTIONS, DEMO_OPTIONS):
             names = [name for option in (*table, *(NOTED + REFUSED if table is CALL_OPTIONS else ())) for name in option.names]
             assert len(names) == len(set(names))
 
@@ -383,12 +384,15 @@ class TestCommand:
         done = run_cli(*arguments)
         assert done.code == 0 and "usage: gpuvc COMMAND" in done.out and "exit codes:" in done.out and done.err == ""
 
-    @pytest.mark.parametrize("command, table", [("call", CALL_OPTIONS), ("pileup", PILEUP_OPTIONS), ("demo", DEMO_OPTIONS), ("doctor", ())])
+    @pytest.mark.parametrize(
+        "command, table",
+        [("call", CALL_OPTIONS), ("pileup", PILEUP_OPTIONS), ("explain", EXPLAIN_OPTIONS), ("demo", DEMO_OPTIONS), ("doctor", ())],
+    )
     def test_help_of_commands_names_every_option_and_output(self, run_cli, command, table):
         done = run_cli(command, "--help")
         assert done.code == 0 and f"usage: gpuvc {command}" in done.out
         assert all(name in done.out for option in table for name in option.names)
-        assert command == "doctor" or "output file" in done.out
+        assert command in ("doctor", "explain") or "output file" in done.out
         assert max(map(len, done.out.splitlines())) < 160
 
     def test_version(self, run_cli):
