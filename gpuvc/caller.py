@@ -161,7 +161,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
         with clock.stage("likelihoods"):
             likelihoods = score_haplotypes(found, haplotypes, reads, ~is_side, settings, backend)
         if see:
-            see("assembly", regions=batch, reads=whole, raw=raw, aligned=aligned)
+            see("assembly", regions=batch, ploidy=ploidy, reads=whole, raw=raw, aligned=aligned)
             see("likelihoods", haplotypes=haplotypes, reads=found, is_side=is_side, likelihoods=likelihoods)
         with clock.stage("genotyping"):
             calls += genotype_regions(

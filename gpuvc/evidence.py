@@ -19,9 +19,10 @@ from gpuvc.errors import UsageError
 from gpuvc.genotyping.haplotype_calls import allele_texts
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
-from gpuvc.io.bed import check_contigs, missing_contig, parse_region, resolve_intervals
+from gpuvc.io.bed import check_contigs, missing_contig, parse_region, read_ploidies, resolve_intervals
 from gpuvc.io.columns import take_reads
 from gpuvc.io.fasta import open_reference
+from gpuvc.io.given import Given, GivenAlleles
 from gpuvc.pileup.read_filters import ALL_FILTERS, DOWNSAMPLED, refusals
 from gpuvc.pileup.regions import smooth, smoothing_weights
 from gpuvc.settings import Settings
@@ -113,10 +114,11 @@ class Evidence:
         Those over the place. sample : int16[R], rows of `samples`, -1 for none.
     refused_by : list[str], R long
         The first filter that refuses each, or the downsampler; "" for those that count.
-    activity : Activity or None
-        None without reads.
+    activity : Activity
     regions : RegionBatch
         The active regions near the place.
+    ploidy : int
+        Of the region; without one, that of the settings.
     region : int or None
         The one that holds the place; without it, all that follows but `calls` is None or empty.
     assembled_reads : RegionReads
@@ -153,7 +155,8 @@ class Evidence:
     refused_by: list[str]
     regions: RegionBatch
     calls: list[Call]
-    activity: Activity | None = None
+    activity: Activity
+    ploidy: int
     region: int | None = None
     assembled_reads: RegionReads | None = None
     tried: list[tuple[int, str]] | None = None
@@ -207,6 +210,9 @@ def look_inside(
     interval_set_rule="UNION",
     interval_merging_rule="ALL",
     sample_name=None,
+    alleles=None,
+    force_call_filtered_alleles=False,
+    ploidy_regions=None,
     device="auto",
 ):
     """Call one place and keep what every stage made of it.
@@ -223,7 +229,8 @@ def look_inside(
         engine "haplotype": the other one assembles nothing.
     intervals, ..., interval_merging_rule
         As `gpuvc.call_variants` takes them; matter where the place is outside, and with concordance "hc".
-    sample_name : str, optional
+    sample_name, alleles, force_call_filtered_alleles, ploidy_regions
+        As `gpuvc.call_variants` takes them.
     device : "auto", "cpu" or "cuda"
 
     Returns
@@ -256,8 +263,12 @@ def look_inside(
         around = np.array([[max(0, at.start - BEFORE_BP), min(length, at.start + BEHIND_BP)]])
         shard = Shard(0, at.contig_id, around, targets if len(targets) else None)
         reads = caller.fetch_reads(shard, source, settings, Clock())
+        given = Given(
+            GivenAlleles(alleles, contigs, force_call_filtered_alleles) if alleles else None,
+            read_ploidies(ploidy_regions, contigs) if ploidy_regions else None,
+        )
         recorder = _Recorder(at.start)
-        caller.call_shard(shard, reads, source, genome, settings, backend, Clock(), recorder)
+        caller.call_shard(shard, reads, source, genome, settings, backend, Clock(), recorder, given)
         samples, sample = source.samples_to_call(), source.sample_column(reads)
     window = Interval(at.contig_id, int(around[0, 0]), int(around[0, 1])).padded(BEFORE_BP, length)
     codes = genome.window(name, window.start, window.end)
@@ -273,10 +284,9 @@ def look_inside(
         contig=name, contig_id=at.contig_id, pos=at.start, samples=samples, is_target=is_target, reference=codes,
         reference_start=window.start, reads=take_reads(reads, near), covers=(reads.pos[near] <= at.start) & (end[near] > at.start),
         sample=sample[near], refused_by=_reasons(reads, near, length, settings, recorder), regions=regions,
-        calls=recorder.stages.get("calls", {"calls": []})["calls"],
+        calls=recorder.stages["calls"]["calls"], activity=_activity(recorder.stages["activity"], settings),
+        ploidy=settings.sample_ploidy,
     )  # fmt: skip
-    if "activity" in recorder.stages:
-        evidence.activity = _activity(recorder.stages["activity"], settings)
     if recorder.region is not None:
         evidence.region = which
         _add_region(evidence, recorder)
@@ -289,8 +299,7 @@ def _reasons(reads, rows, contig_length, settings, recorder):
     """Why each of the reads at `rows` does not count; "" for one that does."""
     failures = refusals(reads, contig_length, settings)[rows].tolist()
     used = np.zeros(reads.n_reads, bool)
-    if "activity" in recorder.stages:
-        used[recorder.stages["activity"]["use"]] = True
+    used[recorder.stages["activity"]["use"]] = True
     first = [ALL_FILTERS[(bits & -bits).bit_length() - 1] if bits else "" for bits in failures]
     return [name or ("" if is_used else DOWNSAMPLED) for name, is_used in zip(first, used[rows].tolist())]
 
@@ -310,6 +319,7 @@ def _add_region(evidence, recorder):
     """What the stages made of the region that holds the place."""
     g, stages = recorder.region, recorder.stages
     assembly, scored = stages["assembly"], stages["likelihoods"]
+    evidence.ploidy = assembly["ploidy"]
     raw = assembly["raw"]
     evidence.tried = [
         (k, OUTCOMES[outcome]) for k, outcome in zip(raw.tried_kmer_size[g].tolist(), raw.outcome[g].tolist()) if outcome != NOT_TRIED

@@ -248,8 +248,6 @@ class _Case:
 
     def _activity(self):
         activity = self.evidence.activity
-        if activity is None:
-            return None
         at = self.evidence.pos - activity.start
         return {
             "at_place": float(activity.smoothed[at]),
@@ -342,15 +340,14 @@ class _Case:
         if not found:
             return None
         locus, a = found
-        ploidy = self.settings.sample_ploidy
-        table = genotype_table(ploidy, len(locus.alleles)).tolist()
+        table = genotype_table(self.evidence.ploidy, len(locus.alleles)).tolist()
         names = ["/".join(str(allele) for allele, n in enumerate(row) for _ in range(n)) for row in table]
         return {
             "alleles": list(locus.alleles),
             "phred_likelihoods": [dict(zip(names, pls)) for pls in locus.phred_likelihoods.tolist()],
             "prior": _number(locus.prior[a] / locus.prior[0]),
             "is_kept": bool(locus.is_kept[a]),
-            "allele_phred": _number(-10 * locus.absent_log10[a]),
+            "allele_phred": _number(0.0 - 10 * locus.absent_log10[a]),
             "qual": locus.qual,
             "threshold": self.settings.standard_min_confidence,
         }
@@ -451,7 +448,7 @@ class _Case:
             return "not called", "reads", f"none of {n_over} {'read' if n_over == 1 else 'reads'} over the place counts ({reasons})"
         is_assembled, is_trimmed = (any(key in events for events in batch) for batch in (self.assembled, self.trimmed))
         n_shown, n_refused = sum(self.shown.get(key, (0, 0))), sum(self.refused.get(key, (0, 0)))
-        if not is_assembled and (key is None or (not n_shown and not self.clipped.get(key))):
+        if not (is_assembled or is_trimmed) and (key is None or (not n_shown and not self.clipped.get(key))):
             others = f"; {n_refused} that do not count would" if n_refused else ""
             return (
                 "not called",
@@ -534,12 +531,16 @@ class _Case:
     def _decided_of(self, call):
         samples = ", ".join("/".join("." if a < 0 else str(a) for a in s.genotype) for s in call.samples)
         record = f"{call.pos + 1:,} {call.ref}>{','.join(call.alts)} {samples}, QUAL {call.qual:.1f}"
+        if not any(self.allele in self._normal(call.pos, call.ref, call.alts[a - 1]) for s in call.samples for a in s.genotype if a > 0):
+            return "not called", "genotyping", f"a record has it, but no genotype does; {record}"
         if not call.filters:
             return "called", "filters", f"{record}, PASS"
         return "filtered", "filters", "; ".join(f"{name} ({self._figures(name, call)})" for name in call.filters) + f"; {record}"
 
     def _figures(self, name, call):
         """By what figures a filter marks the call."""
+        if name == "LowQual":
+            return f"QUAL {call.qual:.1f}"
         if name != "AlleleBalance":
             return FILTERS[name]
         own = float(imbalance([call])[0])

@@ -19,9 +19,8 @@ def print_explanation(explanation, console):
     say("reads", _reads(x["reads"]))
     say("alleles", "   ".join(_shown(entry) for entry in x["alleles"]))
     activity = x["activity"]
-    if activity:
-        mark = "above" if activity["at_place"] > activity["threshold"] else "not above"
-        say("activity", f"{activity['at_place']:.3g} here ({activity['own']:.3g} before smoothing), {mark} {activity['threshold']:g}")
+    mark = "above" if activity["at_place"] > activity["threshold"] else "not above"
+    say("activity", f"{activity['at_place']:.3g} here ({activity['own']:.3g} before smoothing), {mark} {activity['threshold']:g}")
     region, assembly = x["region"], x["assembly"]
     if region is None:
         say("region", "no active region holds the place")

@@ -105,7 +105,7 @@ def test_a_place_without_a_region(demo_data):
 
 def test_a_place_without_reads(demo_data):
     look = look_inside(demo_data.reference, demo_data.bam, "chr20:1000000")
-    assert look.reads.n_reads == 0 and look.activity is None and look.calls == [] and look.regions.n_regions == 0
+    assert look.reads.n_reads == 0 and not look.activity.raw.any() and look.calls == [] and look.regions.n_regions == 0
 
 
 def test_intervals(demo_data):

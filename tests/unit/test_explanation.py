@@ -108,7 +108,8 @@ class TestBundledLoci:
 
     def test_without_reads(self, ask):
         x = ask("chr20:1000000")
-        assert verdict(x) == ("not called", "reads") and "no read lies over the place" in x["verdict"]["text"] and x["activity"] is None
+        assert verdict(x) == ("not called", "reads") and "no read lies over the place" in x["verdict"]["text"]
+        assert x["activity"]["at_place"] == 0 and x["region"] is None
 
     def test_settings_decide(self, ask):
         def with_(**settings):
@@ -126,6 +127,19 @@ class TestBundledLoci:
         as_gatk = with_(concordance="hc")
         assert "QUAL 1049.6, PASS" in as_gatk["verdict"]["text"]  # what GATK itself writes
         assert as_gatk["likelihoods"]["alleles"][1]["counted_log10"] is None
+
+    def test_given_alleles_and_ploidies(self, ask, tmp_path):
+        vcf = tmp_path / "given.vcf"
+        vcf.write_text(
+            "##fileformat=VCFv4.2\n##contig=<ID=chr20>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr20\t5300\t.\tT\tG\t.\t.\t.\n"
+        )
+        x = ask("chr20:5300:T:G", alleles=str(vcf))
+        assert verdict(x) == ("not called", "genotyping") and "a record has it, but no genotype does; 5,300 T>G 0/0" in x["verdict"]["text"]
+        assert [h["has_allele"] for h in x["haplotypes"]] == [h["is_reference"] is False for h in x["haplotypes"]]
+        bed = tmp_path / "ploidies.bed"
+        bed.write_text("chr20\t5000\t5200\t3\n")
+        (pls,) = ask("chr20:5117", ploidy_regions=str(bed))["genotyping"]["phred_likelihoods"]
+        assert list(pls) == ["0/0/0", "0/0/1", "0/1/1", "1/1/1"]
 
     def test_another_allele_than_the_called_one(self, ask):
         x = ask("chr20:5117-C-G")
@@ -212,6 +226,13 @@ def test_stages_that_real_loci_seldom_decide(ask, demo_data):
     assert key == (5116, "C", "T") and case._decided()[:2] == ("called", "filters")
     case.called = []
     assert case._decided()[1:] == ("genotyping", "another allele of the locus was put out; genotype 0/1 of C,T fits the reads best")
+    call = next(call for call in case.evidence.calls if call.pos == 5116)
+    for filters, why in (
+        (("LowQual",), f"LowQual (QUAL {call.qual:.1f}); 5,117 C>T 0/1"),
+        (("AlleleBalance",), "AlleleBalance (depths 25,30 fit three"),
+    ):
+        call.filters = filters
+        assert case._decided_of(call)[:2] == ("filtered", "filters") and why in case._decided_of(call)[2]
     locus, a = case._locus()
     locus.is_kept[a] = False
     assert "1 alternates at the locus, and the best 6 are kept" in case._decided()[2]
