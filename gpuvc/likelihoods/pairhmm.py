@@ -10,6 +10,7 @@ import numpy as np
 
 from gpuvc.batches import LikelihoodBatch
 from gpuvc.errors import UsageError
+from gpuvc.kernels.cpu.pairhmm import row_starts
 from gpuvc.kernels.jit import kernel
 from gpuvc.likelihoods.read_quality import (
     LEAST_BASE_QUAL,
@@ -19,6 +20,7 @@ from gpuvc.likelihoods.read_quality import (
     repeat_gap_open,
     repeat_gap_open_quals,
 )
+from gpuvc.likelihoods.windows import cut_windows, spread, whole_haplotypes
 
 GAP_CONTINUATION = 10  # phred
 # float32 knows sums near 2^120 to 7 digits, so that log10 likelihoods nearer than about 2e-6 are one number. Who counts ties (the
@@ -27,6 +29,7 @@ TIE_OFFSET = 120 * math.log10(2)
 TIE_LIMIT = -64.0
 LOG10_PER_MISMATCH = -4.0  # what an unexplained mismatch may cost before it counts as one too many
 MAX_STATIC_MISMATCHES = 2
+MIXER = np.uint32(2654435761)  # odd, near 2^32 divided by the golden ratio
 MAX_MODELLED_QUAL = 40  # phred; better qualities are not believed when a read's errors are expected
 
 
@@ -61,33 +64,38 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
             f"base quality score threshold: found {settings.base_quality_score_threshold}, expected {LEAST_BASE_QUAL} or more."
         )
     offsets, n_rows = region_reads.base_offsets, region_reads.n_rows
-    base_quals, gap_quals = np.empty_like(region_reads.base_quals), np.empty_like(region_reads.base_quals)
+    base_quals = np.empty_like(region_reads.base_quals)
     hmm_base_quals(
         offsets, region_reads.base_quals, reads.mapq[region_reads.read], settings.base_quality_score_threshold,
         settings.cap_base_qualities_to_mapq, base_quals,
     )  # fmt: skip
-    if settings.pcr_indel_model == "REPEATS":
-        repeat_gap_open_quals(offsets, region_reads.bases, repeat_gap_open(), gap_quals)
-    else:
-        gap_open_quals(offsets, region_reads.bases, pcr_gap_open(settings.pcr_indel_model), gap_quals)
-
-    n_haplotypes = np.diff(haplotypes.region_slots)
-    n_reads = np.diff(region_reads.region_slots)
-    row_offsets = np.concatenate(([0], np.cumsum(np.repeat(n_haplotypes, n_reads))))
-    log10 = np.full(row_offsets[-1], np.nan)
+    n_haplotypes, n_reads = np.diff(haplotypes.region_slots), np.diff(region_reads.region_slots)
+    widths = np.repeat(n_haplotypes, n_reads)
+    windows = (whole_haplotypes if settings.concordance == "hc" else cut_windows)(region_reads, haplotypes, takes_part & (widths > 0))
     twin = np.empty(n_rows, np.int64)
-    is_scored = takes_part & (np.repeat(n_haplotypes, n_reads) > 0)
-    find_equal_reads(region_reads.region_slots, offsets, region_reads.bases, base_quals, is_scored, twin)
+    find_equal_reads(region_reads.region_slots, offsets, region_reads.bases, base_quals, windows.group, twin)
     chosen = np.flatnonzero(twin == np.arange(n_rows))
+    chosen = chosen[np.argsort(windows.group[chosen], kind="stable")]
+
     lengths = (offsets[1:] - offsets[:-1])[chosen]
     read_offsets = np.concatenate(([0], np.cumsum(lengths)))
     flat = np.arange(read_offsets[-1]) + np.repeat(offsets[chosen] - read_offsets[:-1], lengths)
-    gaps = gap_quals[flat]
+    bases, gap_quals = region_reads.bases[flat], np.empty(len(flat), np.uint8)
+    if settings.pcr_indel_model == "REPEATS":
+        repeat_gap_open_quals(read_offsets, bases, repeat_gap_open(), gap_quals)
+    else:
+        gap_open_quals(read_offsets, bases, pcr_gap_open(settings.pcr_indel_model), gap_quals)
+    read_slots = np.searchsorted(windows.group[chosen], np.arange(len(windows.slots)))
+    scored_offsets = row_starts(read_slots, windows.slots)
+    scored = np.empty(scored_offsets[-1])
     backend.pair_hmm(
-        np.searchsorted(chosen, region_reads.region_slots), read_offsets, region_reads.bases[flat], base_quals[flat], gaps, gaps,
-        haplotypes.region_slots, haplotypes.base_offsets, haplotypes.bases, GAP_CONTINUATION, row_offsets[chosen], log10,
+        read_slots, read_offsets, bases, base_quals[flat], gap_quals, gap_quals, windows.slots, windows.base_offsets, windows.bases,
+        GAP_CONTINUATION, scored_offsets[:-1], scored,
     )  # fmt: skip
 
+    row_offsets = np.concatenate(([0], np.cumsum(widths)))
+    log10 = np.full(row_offsets[-1], np.nan)
+    spread(chosen, windows.group, windows.haplotype_slots, windows.window, scored, scored_offsets, row_offsets, log10)
     kept = np.zeros(n_rows, np.bool_)
     mean, variance = _error_costs()
     limit_likelihoods(
@@ -98,14 +106,17 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
 
 
 @kernel
-def find_equal_reads(region_slots, base_offsets, bases, base_quals, is_used, twin):
-    """Write for each row the first of its region with the same bases and qualities (itself, most often); -1 if it is unused or empty.
+def find_equal_reads(region_slots, base_offsets, bases, base_quals, group, twin):
+    """Write for each row the first of its region with the same group, bases and qualities (itself, most often); -1 if it is unused or
+    empty.
 
     Parameters
     ----------
     region_slots : int64[n_regions + 1]
     base_offsets : int64[n_rows + 1]; bases, base_quals : uint8[...]
-    is_used : bool[n_rows]; twin : int64[n_rows]
+    group : int64[n_rows]
+        -1 for unused ones.
+    twin : int64[n_rows]
     """
     most = 0
     for region in range(region_slots.size - 1):
@@ -119,14 +130,15 @@ def find_equal_reads(region_slots, base_offsets, bases, base_quals, is_used, twi
         for row in range(region_slots[region], region_slots[region + 1]):
             first, length = base_offsets[row], base_offsets[row + 1] - base_offsets[row]
             twin[row] = -1
-            if not is_used[row] or length == 0:
+            if group[row] < 0 or length == 0:
                 continue
             digest = np.uint32(length)
-            for i in range(first, first + length):  # FNV-1a over both
-                digest = np.uint32((digest ^ np.uint32(bases[i])) * np.uint32(16777619))
-                digest = np.uint32((digest ^ np.uint32(base_quals[i])) * np.uint32(16777619))
-            slot = np.int64(digest) & (size - 1)
-            while table[slot] >= 0 and not _is_equal(base_offsets, bases, base_quals, table[slot], row):
+            for i in range(length):  # a sum, in any order: it vectorises
+                digest += np.uint32(np.uint32(bases[first + i] + 5 * base_quals[first + i]) * np.uint32(np.uint32(2 * i + 1) * MIXER))
+            slot = np.int64(digest >> np.uint32(16) ^ digest) & (size - 1)
+            while table[slot] >= 0 and not (
+                group[table[slot]] == group[row] and _is_equal(base_offsets, bases, base_quals, table[slot], row)
+            ):
                 slot = (slot + 1) & (size - 1)
             if table[slot] < 0:
                 table[slot] = row

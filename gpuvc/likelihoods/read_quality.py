@@ -148,6 +148,22 @@ def gap_open_quals(base_offsets, bases, most, out):
 
 
 @kernel
+def _next_run(bases, first, n, period, length, begin):
+    """Offset in bases[first : first + n], from `begin` on, of the next `length` bases that equal those a period on; n if there are none.
+
+    Looks from the last of them backwards, and begins behind the first that differs.
+    """
+    while begin + length + period <= n:
+        i = begin + length - 1
+        while i >= begin and bases[first + i] == bases[first + i + period]:
+            i -= 1
+        if i < begin:
+            return begin
+        begin = i + 1
+    return n
+
+
+@kernel
 def repeat_gap_open_quals(base_offsets, bases, costs, out):
     """`gap_open_quals` by period and copies of the repeat with most copies that covers the base or begins right after it.
 
@@ -156,31 +172,41 @@ def repeat_gap_open_quals(base_offsets, bases, costs, out):
     costs : uint8[MAX_REPEAT_UNIT, MAX_REPEATS]
         From `repeat_gap_open`.
 
+    A run of bases that equal those a period on is a tract of so many bases and a period. Most reads have none long enough to make gaps
+    likelier, and are told by a few of their bases.
+
     Source: DRAGEN-GATK's model of tandem repeats (specification, section 8.4). The last base keeps GAP_OPEN.
     """
     longest = 0
     for row in range(base_offsets.size - 1):
         longest = max(longest, base_offsets[row + 1] - base_offsets[row])
     most = np.empty(longest, np.int64)
+    shortest = np.full(MAX_REPEAT_UNIT + 1, longest + 1)  # run of each period that matters
+    for period in range(1, MAX_REPEAT_UNIT + 1):
+        for copies in range(MAX_REPEATS, 1, -1):
+            if costs[period - 1, copies - 1] != GAP_OPEN:
+                shortest[period] = (copies - 1) * period
     for row in range(base_offsets.size - 1):
         first, n = base_offsets[row], base_offsets[row + 1] - base_offsets[row]
-        most[:n] = 1
+        matters = False
+        for period in range(1, MAX_REPEAT_UNIT + 1):
+            matters = matters or _next_run(bases, first, n, period, shortest[period], 0) < n
         for i in range(n):
             out[first + i] = GAP_OPEN
+        if not matters:
+            continue
+        most[:n] = 1
         for period in range(1, MAX_REPEAT_UNIT + 1):
-            begin = 0
-            while begin + period < n:
-                end = begin
+            begin = _next_run(bases, first, n, period, period, 0)
+            while begin < n:
+                end = begin + period
                 while end + period < n and bases[first + end] == bases[first + end + period]:
                     end += 1
-                # A run of bases that equal those a period on is a tract of so many bases and a period.
                 copies = (end - begin + period) // period
-                if copies > 1:
-                    cost = costs[period - 1, min(copies, MAX_REPEATS) - 1]
-                    for i in range(max(begin - 1, 0), end + period):
-                        if copies > most[i]:
-                            most[i] = copies
-                            out[first + i] = cost
-                begin = end + 1
-        if n:
-            out[first + n - 1] = GAP_OPEN
+                cost = costs[period - 1, min(copies, MAX_REPEATS) - 1]
+                for i in range(max(begin - 1, 0), end + period):
+                    if copies > most[i]:
+                        most[i] = copies
+                        out[first + i] = cost
+                begin = _next_run(bases, first, n, period, period, end + 1)
+        out[first + n - 1] = GAP_OPEN

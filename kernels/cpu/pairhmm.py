@@ -41,6 +41,7 @@ START_LOG2 = {np.float32: 110, np.float64: 900}
 # The usual rule: start at 2^120 / (columns), and compute again in float64 what comes out below 1e-28 (or overflows).
 RULE_LOG2, LEAST_SUM, GREATEST_SUM = 120, 1e-28, 1e38
 MOST_LOWERED = 800  # of the start in float64; as if 400 bases in a row had gap openings of 4
+MEMORY_SLOTS = 1024  # coefficients that are remembered, a power of two
 SAVED_STATES, SAVED_BYTES = 32, 8 << 20  # prefixes that one group of reads keeps to restart from
 LETTER_BITS = (1, 2, 4, 8, 15)  # by code; N matches every base
 
@@ -79,31 +80,46 @@ def row_coefficients(
     """
     c = error[gap_continuation]
     g = 1.0 - c
+    ratio = np.empty(MAX_PHRED + 1, coefficients.dtype)
+    for quality in range(1, MAX_PHRED + 1):
+        q = error[quality]
+        ratio[quality] = (q / 3.0) / (1.0 - q)
+    # The other three depend on few qualities, and rarely are these new: divisions are most of the work.
+    known, memory = np.full(MEMORY_SLOTS, -1, np.int64), np.empty((MEMORY_SLOTS, 3), coefficients.dtype)
     for read in range(read_offsets.size - 1):
         first, last = read_offsets[read], read_offsets[read + 1] - 1
         whole, growth = 1.0, 1.0
         scale, start_exponent = 0, 0
-        mm = 1.0 - (error[insertion_quals[first]] + error[deletion_quals[first]])
+        mi, md = error[insertion_quals[first]], error[deletion_quals[first]]
+        mm = 1.0 - (mi + md)
         first_start = g / mm
+        gaps = np.int64(insertion_quals[first]) << 7 | np.int64(deletion_quals[first])
         for i in range(first, last + 1):
-            q, mi, md = error[base_quals[i]], error[insertion_quals[i]], error[deletion_quals[i]]
-            a = mm * (1.0 - q)
+            quality = np.int64(base_quals[i])
+            a = mm * (1.0 - error[quality])
             growth = growth * mm
             if growth < 2.0**-500:
                 growth = growth * 2.0**500
                 start_exponent -= 500
             if i < last:
-                mi_next = error[insertion_quals[i + 1]]
-                mm_next = 1.0 - (mi_next + error[deletion_quals[i + 1]])
-                coefficients[i, 0] = (c * mi) / (a * mi_next)
-                coefficients[i, 1] = (g * md) / mm_next
-                coefficients[i, 2] = (g * mi) / (mm_next * a)
-                mm = mm_next
+                gaps_next = np.int64(insertion_quals[i + 1]) << 7 | np.int64(deletion_quals[i + 1])
+                mi_next, md_next = error[insertion_quals[i + 1]], error[deletion_quals[i + 1]]
+                mm_next = 1.0 - (mi_next + md_next)
+                key = gaps << 21 | gaps_next << 7 | quality
+                slot = (key ^ key >> 11 ^ key >> 23) & (MEMORY_SLOTS - 1)
+                if known[slot] != key:
+                    known[slot] = key
+                    memory[slot, 0] = (c * mi) / (a * mi_next)
+                    memory[slot, 1] = (g * md) / mm_next
+                    memory[slot, 2] = (g * mi) / (mm_next * a)
+                for j in range(3):
+                    coefficients[i, j] = memory[slot, j]
+                mm, mi, md, gaps = mm_next, mi_next, md_next, gaps_next
             else:
                 coefficients[i, 0] = mi / a
                 coefficients[i, 1] = 0.0
                 coefficients[i, 2] = 0.0
-            coefficients[i, 3] = 1.0 if read_bases[i] == 4 else (q / 3.0) / (1.0 - q)
+            coefficients[i, 3] = 1.0 if read_bases[i] == 4 else ratio[quality]
             whole = whole * a
             if whole < 2.0**-500:
                 whole = whole * 2.0**500
@@ -346,8 +362,14 @@ def settle(
     log10 : float64[...]; row_offsets : int64[n_reads]
         Where each read's row begins.
     """
+    most = 0
+    for region in range(read_slots.size - 1):
+        most = max(most, haplotype_slots[region + 1] - haplotype_slots[region])
+    log_columns = np.empty(most)
     for region in range(read_slots.size - 1):
         first, n_haplotypes = haplotype_slots[region], haplotype_slots[region + 1] - haplotype_slots[region]
+        for h in range(n_haplotypes):
+            log_columns[h] = log10_of(np.float64(haplotype_offsets[first + h + 1] - haplotype_offsets[first + h]))
         for read in range(read_slots[region], read_slots[region + 1]):
             scale = log10_of(product[read]) - (exponent[read] + start_log2) * LOG10_2
             for h in range(n_haplotypes):
@@ -362,7 +384,7 @@ def settle(
                         continue
                 elif not np.isnan(log10[at]):
                     continue
-                log10[at] = log10_of(total) - log10_of(np.float64(n_columns)) + scale if total > 0.0 else -np.inf
+                log10[at] = log10_of(total) - log_columns[h] + scale if total > 0.0 else -np.inf
 
 
 def workspace(dtype, max_rows, max_columns, max_haplotypes):

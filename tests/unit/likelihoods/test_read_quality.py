@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -134,3 +135,33 @@ def test_the_repeat_of_most_copies_counts():
     read_quality.repeat_gap_open_quals(np.array([0, len(read)]), bases, read_quality.repeat_gap_open(), out)
     costs = read_quality.repeat_gap_open()
     assert out[:11].tolist() == [costs[1, 5]] * 11 and out[11:22].tolist() == [costs[0, 9]] * 11 and out[22] == 45
+
+
+def plain_costs(text, costs):
+    """Gap openings by the definition: the repeat of most copies, of the shortest unit among equal ones, that covers the base or follows it."""
+    most, quals = [1] * len(text), [45] * len(text)
+    for period in range(1, MAX_REPEAT_UNIT + 1):
+        same = "".join("=" if a == b else "x" for a, b in zip(text, text[period:]))
+        for run in re.finditer("=+", same):
+            copies = (run.end() - run.start() + period) // period
+            for i in range(max(run.start() - 1, 0), run.end() + period):
+                if copies > max(most[i], 1):
+                    most[i], quals[i] = copies, int(costs[period - 1, min(copies, MAX_REPEATS) - 1])
+    return [*quals[:-1], 45]
+
+
+def test_repeat_costs_of_random_reads(seed=6):
+    """With the model's costs, and with costs that make every repeat matter."""
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    texts = ["", "A", "AA", "ACGTACGT"]
+    for _ in range(150):
+        pieces = ["".join(rng.choice(list("ACGTN"), rng.integers(1, 9))) * int(rng.integers(1, 12)) for _ in range(3)]
+        texts.append("".join(pieces)[: int(rng.integers(20, 200))])
+    offsets, bases = slots([len(text) for text in texts]), codes("".join(texts))
+    for costs in (read_quality.repeat_gap_open(), rng.integers(5, 45, (MAX_REPEAT_UNIT, MAX_REPEATS)).astype(np.uint8)):
+        out = np.zeros(len(bases), np.uint8)
+        read_quality.repeat_gap_open_quals(offsets, bases, costs, out)
+        for text, a, b in zip(texts, offsets, offsets[1:]):
+            assert out[a:b].tolist() == (plain_costs(text, costs) if text else []), text
+        assert (out < 45).mean() > 0.1
