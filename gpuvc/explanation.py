@@ -6,6 +6,7 @@ Figures come from the run's own stages (`gpuvc.evidence`); nothing is computed a
 """
 
 import re
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
@@ -42,7 +43,8 @@ def explain(reference, alignments, place, *, settings=Settings(engine="haplotype
     reference, alignments, settings, **look
         As `gpuvc.look_inside` takes them.
     place : str
-        "chr20:10,117" (1-based), or one allele there: "chr20:10117:C:T", "chr20:10117-C-T". Indels are moved to their leftmost place.
+        "chr20:10,117" (1-based), or one allele there: "chr20:10117:C:T", "chr20:10117-C-T". Indels are moved to their leftmost place, and
+        a deletion over the place is explained where it begins.
 
     Returns
     -------
@@ -63,7 +65,12 @@ def explain(reference, alignments, place, *, settings=Settings(engine="haplotype
         asked = _asked_allele(contig.strip("{}"), pos1 - 1, match["ref"].upper(), match["alt"].upper(), genome, place)
         pos1 = asked[0] + 1
     evidence = look_inside(reference, alignments, f"{contig}:{pos1}", settings=settings, **look)
-    return _Case(evidence, settings, asked, open_reference(reference)).explanation()
+    case = _Case(evidence, settings, asked, open_reference(reference))
+    if case.allele and case.allele[0] != evidence.pos:
+        # A deletion from before: it was decided where it begins.
+        evidence = look_inside(reference, alignments, f"{contig}:{case.allele[0] + 1}", settings=settings, **look)
+        case = _Case(evidence, settings, case.allele, case.genome, is_asked=False)
+    return case.explanation()
 
 
 def _asked_allele(contig, pos, ref, alt, genome, place):
@@ -95,7 +102,7 @@ def _spelled(key):
 class _Case:
     """One place and the allele in question. Alleles are (pos, ref, alt), 0-based, left-aligned and trimmed."""
 
-    def __init__(self, evidence, settings, asked, genome):
+    def __init__(self, evidence, settings, asked, genome, is_asked=True):
         self.evidence, self.settings, self.genome = evidence, settings, genome
         self.backend, _ = choose_backend("cpu")
         self.is_used = np.array([reason == "" for reason in evidence.refused_by], bool) & evidence.covers
@@ -108,7 +115,7 @@ class _Case:
         self.assembled = self._events(evidence.assembled)
         self.trimmed = self._events(evidence.haplotypes)
         self.called = [(call, key) for call in evidence.calls for key in self._keys_of_call(call)]
-        self.is_asked = asked is not None
+        self.is_asked = is_asked and asked is not None
         self.allele = asked or self._most_likely_meant()
 
     # ------------------------------------------------------------------------------------------------------------ alleles
@@ -450,11 +457,8 @@ class _Case:
         n_shown, n_refused = sum(self.shown.get(key, (0, 0))), sum(self.refused.get(key, (0, 0)))
         if not (is_assembled or is_trimmed) and (key is None or (not n_shown and not self.clipped.get(key))):
             others = f"; {n_refused} that do not count would" if n_refused else ""
-            return (
-                "not called",
-                "reads",
-                f"none of {n_used} {'read' if n_used == 1 else 'reads'} that count shows {'it' if key else 'a variant'}{others}",
-            )
+            counted = "1 read that counts" if n_used == 1 else f"{n_used} reads that count"
+            return "not called", "reads", f"none of {counted} shows {'it' if key else 'a variant'}{others}"
         if e.region is None:
             activity = self._activity()
             value = activity["at_place"]
@@ -483,11 +487,12 @@ class _Case:
         rows = np.isin(e.region_reads.read, carriers)
         best = e.best_haplotype[rows]
         called = {key for _, key in self.called}
-        for h, fit in zip(*np.unique(best[best >= 0], return_counts=True)):
+        fits = Counter()
+        for h in best[best >= 0].tolist():
             near = [key for key in self.trimmed[h] if abs(key[0] - self.allele[0]) <= NEAR_EVENT_BP]
-            near = [_spelled(key) + (" (called)" if key in called else "") for key in near]
-            what = "the reference" if e.haplotypes.is_ref[h] else f"haplotype {h + 1}"
-            parts.append(f"{fit} of these fit {what} best" + (f", which has {', '.join(near)}" if near else ""))
+            near = ", ".join(_spelled(key) + (" (called)" if key in called else "") for key in near)
+            fits["the reference" if e.haplotypes.is_ref[h] else f"a haplotype with {near or 'nothing near'}"] += 1
+        parts += [f"{n} of these fit {what} best" for what, n in fits.most_common()]
         n_side, n_unfit = int(e.is_side[rows].sum()), int((~e.is_side[rows] & (best < 0)).sum())
         if n_unfit:
             parts.append(f"{n_unfit} of these fit no haplotype and have no say")
