@@ -22,7 +22,10 @@ from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, read_ploidies, resolve_intervals
 from gpuvc.io.fasta import open_reference
 from gpuvc.io.given import Given, GivenAlleles
+from gpuvc.io.whole_records import WholeRecords
 from gpuvc.output.files import PartialFile
+from gpuvc.output.realigned_bam import RealignedBam
+from gpuvc.output.region_track import RegionTrack
 from gpuvc.output.report import report_json, run_report, variant_type
 from gpuvc.output.vcf import VariantWriter, format_call, vcf_header
 from gpuvc.pileup.overlaps import finalise_quals
@@ -119,7 +122,9 @@ def call_shard(shard, alignments, reference, settings, backend, clock, reads=Non
     if reads is None:
         reads = caller.fetch_reads(shard, alignments, settings, clock)
     name = alignments.contigs.names[shard.contig_id]
-    if reads.n_reads and name not in reference.contigs.index:
+    if name not in reference.contigs.index:
+        if not reads.n_reads:
+            return []
         raise InputError(missing_contig(name, reference.contigs, "the alignments", reference.path))
     return caller.call_shard(shard, reads, alignments, reference, settings, backend, clock, **more)
 
@@ -169,6 +174,10 @@ def call_variants(
     alleles=None,
     force_call_filtered_alleles=False,
     ploidy_regions=None,
+    bam_output=None,
+    bam_writer_type="CALLED_HAPLOTYPES",
+    create_bam_index=True,
+    assembly_region_out=None,
     device="auto",
     threads=None,
     shard_bytes=None,
@@ -200,6 +209,12 @@ def call_variants(
         Those of its filtered records, too.
     ploidy_regions : str, optional
         BED or interval_list with ploidies as names, as `gpuvc.io.bed.read_ploidies` takes it.
+    bam_output : str, optional
+        .bam for reads as they were realigned, and haplotypes; see `gpuvc.output.realigned_bam`. bam_writer_type : which of them.
+    create_bam_index : bool
+        Write its index, too.
+    assembly_region_out : str, optional
+        Where to write the regions that were assembled, as a track for IGV.
     device : "auto", "cpu" or "cuda"
     threads : int, optional
         Default: every core this process may use. Never changes calls.
@@ -227,7 +242,10 @@ def call_variants(
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
     threads = threads or len(os.sched_getaffinity(0))
     active_filters(settings)  # an unknown name is an error before any work
-    for value, option in ((alleles, "--alleles"), (ploidy_regions, "--ploidy-regions")):
+    for value, option in (
+        (alleles, "--alleles"), (ploidy_regions, "--ploidy-regions"), (bam_output, "--bam-output"),
+        (assembly_region_out, "--assembly-region-out"),
+    ):  # fmt: skip
         if value and settings.engine != "haplotype":
             raise UsageError(f"option {option}: found it with --engine {settings.engine}, expected --engine haplotype.")
     compile_timer = _CompileTimer()
@@ -236,7 +254,8 @@ def call_variants(
         genome = open_reference(reference)
         source = stack.enter_context(
             open_alignments(
-                paths, reference=reference, sample_name=sample_name, threads=threads, with_names=caller.needs_names(settings)
+                paths, reference=reference, sample_name=sample_name, threads=threads,
+                with_names=bool(bam_output) or caller.needs_names(settings),
             )
         )  # fmt: skip
         contigs = source.contigs
@@ -263,19 +282,43 @@ def call_variants(
         )
         report_file = stack.enter_context(PartialFile(report)) if report else None
         writer = stack.enter_context(VariantWriter(output, header, create_index=create_index)) if output is not None else _Kept()
+        beside = []
+        if bam_output:
+            if source.is_sequential:
+                raise UsageError(
+                    f"option --bam-output: found {shown} without index, expected files that names can be looked up in. "
+                    "Index them: samtools index FILE"
+                )
+            bam = RealignedBam(
+                bam_output, bam_writer_type, source, WholeRecords(paths, reference), with_version=version_header,
+                create_index=create_bam_index,
+            )  # fmt: skip
+            beside.append(stack.enter_context(bam))
+        if assembly_region_out:
+            beside.append(stack.enter_context(RegionTrack(assembly_region_out, contigs, targets, settings)))
         shards = plan_shards(targets, source, shard_bytes)
         clock = Clock()
+
+        def work(shard, reads):
+            watchers = [output.watch(shard) for output in beside]
+            calls = call_shard(shard, source, genome, settings, backend, clock, reads, given=given, see=_seen_by(watchers))
+            return calls, [watcher.result() for watcher in watchers]
+
         results = in_order(
             shards,
             lambda shard: caller.fetch_reads(shard, source, settings, clock),
-            lambda shard, reads: call_shard(shard, source, genome, settings, backend, clock, reads, given=given),
+            work,
             threads=threads,
             prepare_in_turn=source.is_sequential,
         )
-        results = _watched(results, shards, source, writer, progress)
+        results = _watched(_written_beside(results, beside), shards, source, writer, progress)
         by_type, by_filter = merge_shards(results, contigs, writer)
         with clock.stage("finish"):
+            for output in beside:
+                output.finish()
             writer.commit()
+            for output in beside:
+                output.publish()
         n_used = clock.counts.pop("reads.passed", 0)
         refused = {name.removeprefix("reads."): n for name, n in list(clock.counts.items()) if name.startswith("reads.")}
         for name in refused:
@@ -295,6 +338,26 @@ def call_variants(
         n_records=summary["records"]["total"], n_reads=n_used, seconds=summary["seconds"]["wall"], report=summary,
         calls=writer.calls if isinstance(writer, _Kept) else None,
     )  # fmt: skip
+
+
+def _seen_by(watchers):
+    """What shows each stage to all of the watchers; None without any."""
+    if not watchers:
+        return None
+
+    def see(stage, **columns):
+        for watcher in watchers:
+            watcher.see(stage, **columns)
+
+    return see
+
+
+def _written_beside(results, beside):
+    """Pass on the calls of each shard; write what the other outputs took from it."""
+    for shard, (calls, taken) in results:
+        for output, rows in zip(beside, taken, strict=True):
+            output.add(shard, rows)
+        yield shard, calls
 
 
 def _watched(results, shards, source, writer, progress):

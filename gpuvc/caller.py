@@ -95,7 +95,7 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
         use, refused, n_bases = choose_reads(reads, contig_length, settings, shard.span.start, shard.span.end)
         near = _near(shard.span, contig_length, settings)
         use = use[reads.ref_end[use] > near.start]
-        if reads.name is not None:  # the hashes have chosen among too many reads
+        if needs_names(settings):  # the hashes have chosen among too many reads
             rank_names(reads)
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)

@@ -35,6 +35,8 @@ output files:
   the VCF             --output
   its index           VCF.tbi or VCF.csi, unless --create-output-variant-index false
   report of the run   --report
+  realigned reads     --bam-output, and their index: FILE.bai for FILE.bam
+  assembled regions   --assembly-region-out
 Each appears under its name when it is whole, or not at all."""
 _ABOUT_PILEUP = """\
 Counts per position of the reads that calling would use: bases by strand, quality sums, indels, clips, mapping quality."""
@@ -136,8 +138,7 @@ def _call(arguments):
     settings, rest = settings_and_rest(request.values)
     rest["alignments"] = _expand_lists(rest["alignments"])
     quiet = rest.pop("quiet", False)
-    if "report" in rest and os.path.realpath(rest["report"]) == os.path.realpath(rest["output"]):
-        raise UsageError(f"option --report: found {rest['report']}, which is the --output as well, expected another file.")
+    _check_outputs_differ(rest)
     with _logging(rest.pop("verbosity", "INFO")) as log:
         for note in request.notes:
             log.warning(note)
@@ -150,6 +151,16 @@ def _call(arguments):
         if not quiet:
             log.info("%s: %s", summary, rest["output"])
     return 0
+
+
+def _check_outputs_differ(rest):
+    """Raise UsageError where two outputs have one place."""
+    option_of = {}
+    for option in CALL_OPTIONS:
+        if option.to in ("output", "report", "bam_output", "assembly_region_out") and option.to in rest:
+            first = option_of.setdefault(os.path.realpath(rest[option.to]), option.name)
+            if first != option.name:
+                raise UsageError(f"option {option.name}: found {rest[option.to]}, which is the {first} as well, expected another file.")
 
 
 def _pileup(arguments):

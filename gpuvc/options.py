@@ -502,6 +502,34 @@ CALL_OPTIONS = (
         "ploidies of parts of the genome, in the name column of a .bed or .interval_list; elsewhere --sample-ploidy holds",
     ),
     Option(
+        HAPLOTYPES,
+        ("--bam-output", "-bamout", "--htvc-bam-output"),
+        "bam_output",
+        Text("BAM"),
+        "write reads as they were realigned, and the haplotypes as reads of the group ArtificialHaplotypeRG",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--bam-writer-type",),
+        "bam_writer_type",
+        Choice(("CALLED_HAPLOTYPES", "ALL_POSSIBLE_HAPLOTYPES", "NO_HAPLOTYPES", "CALLED_HAPLOTYPES_NO_READS")),
+        "what --bam-output holds: regions with calls and the haplotypes called, or all that were assembled (default: CALLED_HAPLOTYPES)",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--create-output-bam-index", "-OBI"),
+        "create_bam_index",
+        Switch(),
+        "index it: .bai, or .csi for contigs over 512 Mb (default: true)",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--assembly-region-out",),
+        "assembly_region_out",
+        Text("IGV"),
+        "write the regions that were assembled as a track for IGV",
+    ),
+    Option(
         MACHINE,
         ("--device",),
         "device",
@@ -613,7 +641,6 @@ _ANNOTATIONS = "the annotations that `gpuvc call` writes are fixed; drop some wi
 _PLOIDY = "name the regions and their ploidies in a file: --ploidy-regions"
 _DRAGEN = "gpuvc has one model so far"
 _BQSR = "recalibrate the reads first: gatk ApplyBQSR"
-_BAM = "gpuvc writes no reads"
 _TUNING = "gpuvc has no such step"
 _DEEPVARIANT = "it belongs to DeepVariant's network, which gpuvc does not have"
 # GATK's classes of the annotations that are written anyway.
@@ -687,16 +714,12 @@ REFUSED = (
     _refused("--pair-hmm-gap-continuation-penalty", _ASSEMBLY),
     _refused("--pair-hmm-results-file", _ASSEMBLY),
     _refused("--native-pair-hmm-use-double-precision", _ASSEMBLY, Switch(), ["false"]),
-    _refused("--assembly-region-out", _ASSEMBLY),
     _refused("--debug-assembly-region-state", _ASSEMBLY, Switch(), ["false"]),
     _refused("--debug-assembly -debug", _ASSEMBLY, Switch(), ["false"]),
     _refused("--graph-output -graph", _ASSEMBLY),
     _refused("--alm-path", _ASSEMBLY),
     _refused("--alm-interval", _ASSEMBLY),
-    _refused("--bam-output -bamout --htvc-bam-output", _BAM),
-    _refused("--bam-writer-type", _BAM),
-    _refused("--create-output-bam-index -OBI", _BAM, Switch(), ["true", "false"]),
-    _refused("--create-output-bam-md5 -OBM", _BAM, Switch(), ["false"]),
+    _refused("--create-output-bam-md5 -OBM", "use md5sum", Switch(), ["false"]),
     _refused("--disable-tool-default-read-filters", "switch filters off one by one with --disable-read-filter", Switch(), ["false"]),
     _refused("--read-index", "the index lies beside its BAM: sample.bam.bai"),
     _refused("--read-validation-stringency -VS", "malformed reads are errors, or filtered and counted", does=["silent"]),

@@ -83,6 +83,8 @@ def genotype_regions(
         loci, settings.standard_min_confidence, n_samples, settings, is_forced,
         [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend), see=see,
     )  # fmt: skip
+    if see:
+        see("records", records=records)
     calls = records.calls(loci, regions.contig_id, alleles_of, settings)
     return calls if as_gatk or ploidy != 2 else _phase(calls, records, loci, haplotypes)
 

@@ -129,13 +129,15 @@ class AlignmentSource:
 
     contigs : Contigs
     header_text : str
-        Of the first input.
+        Of the first input. header_texts : tuple of str, of all.
     read_groups : tuple of ReadGroup
         Of all inputs, one behind the other; the column `read_group` is an index into it.
     is_sequential : bool
         An input is a pipe or has no index: regions must be fetched in ascending order of their starts.
     paths_without_index : tuple of str
         The files and URLs among those inputs: they could have an index and have none.
+    paths : tuple of str
+        As they were opened; "standard input" for a pipe there.
     total_bytes : int
         Compressed size of all inputs; those of unknown size count 0.
     n_other_samples : int
@@ -149,7 +151,9 @@ class AlignmentSource:
         self.n_other_samples = 0
         self.contigs = inputs[0].header.contigs
         self.header_text = inputs[0].header.text
+        self.header_texts = tuple(source.header.text for source in inputs)
         self.read_groups = tuple(group for source in inputs for group in source.header.read_groups)
+        self.paths = tuple(source.path for source in inputs)
         self.is_sequential = any(source.is_sequential for source in inputs)
         self.paths_without_index = tuple(
             source.path for source in inputs if source.is_sequential and (is_url(source.path) or Path(source.path).is_file())

@@ -100,6 +100,15 @@ class PartialFile:
         self.abort()
 
 
+def sync(path):
+    """Every byte of the file on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class StandardOutput:
     """Standard output in the shape of PartialFile: what is written cannot be taken back."""
 

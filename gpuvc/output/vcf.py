@@ -1,6 +1,5 @@
 """VCF: the header, one line per call, and the file that appears whole with its index or not at all."""
 
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 from gpuvc.batches import Call, SampleCall
 from gpuvc.errors import OutputError, UsageError
 from gpuvc.intervals import Contigs
-from gpuvc.output.files import BgzfStream, PartialFile, StandardOutput
+from gpuvc.output.files import BgzfStream, PartialFile, StandardOutput, sync
 from gpuvc.settings import Settings
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
@@ -180,7 +179,7 @@ class VariantWriter:
             self._bcftools("index", "--csi" if self._index_kind == "csi" else "--tbi", "-f", "-o", str(index), str(data))
         try:
             for path in self._temporaries:
-                _sync(path)
+                sync(path)
             if data is not self._file.temporary:
                 data.replace(self._file.temporary)
             # An index of what stood here before must not be read with the new data.
@@ -216,14 +215,6 @@ class VariantWriter:
 
     def __exit__(self, *exception):
         self.abort()
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def normal_forms(contig, pos, ref, alt, genome):

@@ -69,8 +69,9 @@ def is_rounding(ours, gatk):
     """Whether two records of the same alleles differ in PLs only, by 1 (and in what is computed from them)."""
     pls = [[tuple(map(int, sample["PL"].split(","))) for sample in record[3]] for record in (ours, gatk)]
     far = max(abs(x - y) for one, other in zip(*pls, strict=True) for x, y in zip(one, other, strict=True))
-    is_marked_alike = ours[2]["LowQual"] == gatk[2]["LowQual"]
-    return far <= 1 and is_marked_alike and all(a.get(key) == b.get(key) for a, b in zip(ours[3], gatk[3], strict=True) for key in ("GT", "AD", "DP"))
+    if ours[2]["LowQual"] != gatk[2]["LowQual"]:
+        return False
+    return far <= 1 and all(a.get(key) == b.get(key) for a, b in zip(ours[3], gatk[3], strict=True) for key in ("GT", "AD", "DP"))
 
 
 def differences(ours, gatk):
