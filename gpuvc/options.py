@@ -138,9 +138,12 @@ class Option:
     @property
     def default_shown(self):
         """`default`, and what it is with --concordance hc where that differs; None as there."""
-        return f"{self.default}; {GATK_DEFAULTS[self.to]} with --concordance hc" if self.to in GATK_DEFAULTS else self.default
+        as_gatk = str(GATK_DEFAULTS.get(self.to, self.default))
+        return self.default if self.default is None or as_gatk == self.default else f"{self.default}; {as_gatk} with --concordance hc"
 
 
+AS_GATK_ONLY = ("apply_bqd", "apply_frd")
+"""Fields of Settings that belong to GATK's genotype model; gpuvc's own has no such part."""
 FILES, PLACES, READS, CALLING, HAPLOTYPES, MACHINE, WORDS = (
     "input and output",
     "where to call",
@@ -257,7 +260,7 @@ CALL_OPTIONS = (
         ("--mapping-quality-threshold-for-genotyping",),
         "genotyping_mapping_quality",
         Integer(0, 255, "PHRED"),
-        "accepted up to --minimum-mapping-quality, below which no read takes part in genotyping",
+        "assemble reads below it, but do not genotype with them; --minimum-mapping-quality unless given, with --concordance hc 20",
     ),
     Option(
         READS,
@@ -476,6 +479,27 @@ CALL_OPTIONS = (
         "max_mnp_distance",
         Integer(0, 100, "BP"),
         "write SNVs of one haplotype that are no further apart as one record",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--allele-informative-reads-overlap-margin",),
+        "read_overlap_margin",
+        Integer(0, 100, "BP"),
+        "a read counts at a locus when it comes so near",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--apply-bqd",),
+        "apply_bqd",
+        Switch(),
+        "DRAGEN-GATK's base-quality dropout: late bases of one strand may be errors together. Needs --concordance hc",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--apply-frd",),
+        "apply_frd",
+        Switch(),
+        "DRAGEN-GATK's foreign reads: badly placed reads may come from elsewhere together. Needs --concordance hc",
     ),
     Option(HAPLOTYPES, ("--padding-around-snps",), "snp_padding", Integer(0, 1000, "BP"), "score haplotypes over so much around SNVs"),
     Option(HAPLOTYPES, ("--padding-around-indels",), "indel_padding", Integer(0, 1000, "BP"), "and around indels"),
@@ -698,8 +722,6 @@ REFUSED = (
     _refused("--dragstr-het-hom-ratio", _DRAGEN),
     _refused("--dont-use-dragstr-pair-hmm-scores", _DRAGEN, Switch(), ["true", "false"]),
     _refused("--use-posteriors-to-calculate-qual -gp-qual", _DRAGEN, Switch(), ["false"]),
-    _refused("--apply-bqd", _DRAGEN, Switch(), ["false"]),
-    _refused("--apply-frd", _DRAGEN, Switch(), ["false"]),
     _refused("--transform-dragen-mapping-quality", _DRAGEN, Switch(), ["false"]),
     _refused("--pileup-detection", _DRAGEN, Switch(), ["false"]),
     _refused("--flow-mode", _DRAGEN, does=["none"]),
@@ -825,12 +847,15 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
             f"option --min-assembly-region-size: found {settings.min_assembly_region_size}, expected at most "
             f"--max-assembly-region-size ({settings.max_assembly_region_size})."
         )
-    threshold = rest.pop("genotyping_mapping_quality", 0)
-    if threshold > settings.min_mapping_quality:
+    threshold = settings.genotyping_mapping_quality
+    if settings.engine != "haplotype" and threshold > settings.min_mapping_quality:
         raise UsageError(
             f"option --mapping-quality-threshold-for-genotyping: found {threshold}, expected at most --minimum-mapping-quality "
             f"({settings.min_mapping_quality}). Use --minimum-mapping-quality {threshold}."
         )
+    for option in CALL_OPTIONS:
+        if option.to in AS_GATK_ONLY and settings.concordance != "hc" and getattr(settings, option.to) != getattr(Settings(), option.to):
+            raise UsageError(f"option {option.name}: found it with gpuvc's own model, expected --concordance hc, to whose it belongs.")
     return settings, rest
 
 

@@ -2,7 +2,12 @@
 
 from dataclasses import asdict, dataclass
 
-GATK_DEFAULTS = {"standard_min_confidence": 30.0, "base_quality_score_threshold": 18, "pcr_indel_model": "CONSERVATIVE"}
+GATK_DEFAULTS = {
+    "standard_min_confidence": 30.0,
+    "base_quality_score_threshold": 18,
+    "pcr_indel_model": "CONSERVATIVE",
+    "genotyping_mapping_quality": 20,
+}
 """Fields that have GATK's default under concordance "hc", unless they are given."""
 OWN_DEFAULTS = {"standard_min_confidence": 10.0, "base_quality_score_threshold": 6, "pcr_indel_model": "REPEATS"}
 
@@ -68,11 +73,19 @@ class Settings:
     max_prob_propagation_distance: int = 50  # bp; GATK --max-prob-propagation-distance
     soft_clip_low_quality_ends: bool = False  # GATK --soft-clip-low-quality-ends
     override_fragment_softclip_check: bool = False  # GATK --override-fragment-softclip-check
+    # phred; GATK --mapping-quality-threshold-for-genotyping, 20 there: reads below it are assembled, but not genotyped. None here:
+    # min_mapping_quality.
+    genotyping_mapping_quality: int = None  # type: ignore[assignment]
+    read_overlap_margin: int = 2  # bases; GATK --allele-informative-reads-overlap-margin
+    apply_bqd: bool = False  # GATK --apply-bqd
+    apply_frd: bool = False  # GATK --apply-frd
 
     def __post_init__(self):
         for name, value in (GATK_DEFAULTS if self.concordance == "hc" else OWN_DEFAULTS).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
+        if self.genotyping_mapping_quality is None:
+            object.__setattr__(self, "genotyping_mapping_quality", self.min_mapping_quality)
 
     def as_dict(self):
         """The record as plain values, for reports and journals."""

@@ -641,7 +641,7 @@ def reclip(rows, span_start, span_end, reads, sample, settings):
         As for `finalise_reads`.
 
     Rows with fewer than MIN_READ_BASES unclipped bases are discarded. Those aside count for INFO DP and MQ and nothing else: the mapping
-    quality is below settings.min_mapping_quality (where that read filter is off), or the mate is mapped on another contig.
+    quality is below settings.genotyping_mapping_quality, or the mate is mapped on another contig.
     """
     n_operations = len(rows.cigar) + ROOM * rows.n_rows
     per_region = np.diff(rows.region_slots)
@@ -659,4 +659,4 @@ def reclip(rows, span_start, span_end, reads, sample, settings):
     has_mate = (reads.flag[r] & FLAG_PAIRED != 0) & (reads.flag[r] & FLAG_MATE_UNMAPPED == 0)
     has_mate &= (reads.mate_contig_id[r] >= 0) & (reads.mate_pos[r] >= 0)
     is_elsewhere = has_mate & (reads.mate_contig_id[r] != reads.contig_id[r])
-    return clipped, is_elsewhere | (reads.mapq[r] < settings.min_mapping_quality)
+    return clipped, is_elsewhere | (reads.mapq[r] < settings.genotyping_mapping_quality)

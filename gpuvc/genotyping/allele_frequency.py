@@ -31,12 +31,14 @@ def by_allele_count(allele_slots, ploidy):
         yield np.flatnonzero(n_alleles == n), genotype_table(ploidy, n)
 
 
-def genotype_pls(loci, ploidy, n_samples):
+def genotype_pls(loci, ploidy, n_samples, least=None):
     """PLs of all loci.
 
     Parameters
     ----------
     loci : LocusBatch
+    least : float64[n_samples * A] or None
+        Log10 likelihood that each homozygous genotype has at least (`gpuvc.genotyping.dragen`).
 
     Returns
     -------
@@ -45,11 +47,14 @@ def genotype_pls(loci, ploidy, n_samples):
     """
     slots = genotype_slots(ploidy, loci.allele_slots, n_samples)
     pls = np.empty(int(slots[-1]), np.int32)
+    if least is None:
+        least = np.full(n_samples * len(loci.allele_event), -np.inf)
     for chosen, table in by_allele_count(loci.allele_slots, ploidy):
         likelihoods = np.empty((n_samples, len(table)))
         sum_likelihoods(
-            chosen, loci.pair_slots, loci.pair_sample, loci.log10_slots, loci.log10, table, genotype_alleles(table), likelihoods, slots, pls
-        )
+            chosen, loci.pair_slots, loci.pair_sample, loci.log10_slots, loci.log10, table, genotype_alleles(table), loci.allele_slots,
+            least, likelihoods, slots, pls,
+        )  # fmt: skip
     return pls, slots
 
 
@@ -61,11 +66,15 @@ def genotype_alleles(table):
 
 
 @kernel
-def sum_likelihoods(chosen, pair_slots, pair_sample, log10_slots, log10, table, alleles, likelihoods, slots, pls):
+def sum_likelihoods(
+    chosen, pair_slots, pair_sample, log10_slots, log10, table, alleles, allele_slots, least, likelihoods, slots, pls
+):  # fmt: skip
     """Write the PLs of the chosen loci, which have all the same number of alleles.
 
     GL(g) = sum over reads of log10( sum over alleles of copies 10^L[allele] ) - n_reads log10(ploidy)
 
+    least
+        As in `genotype_pls`.
     likelihoods : float64[n_samples, n_genotypes]
         Overwritten.
     """
@@ -98,6 +107,10 @@ def sum_likelihoods(chosen, pair_slots, pair_sample, log10_slots, log10, table, 
                 else:
                     likelihoods[sample, g] += _log_mixture(log10[slot : slot + n_alleles], table[g]) - log_ploidy
         for sample in range(likelihoods.shape[0]):
+            for g in range(n_genotypes):
+                if alleles[g, 0] == 1:
+                    bound = least[likelihoods.shape[0] * allele_slots[locus] + sample * n_alleles + alleles[g, 1]]
+                    likelihoods[sample, g] = max(likelihoods[sample, g], bound)
             top = likelihoods[sample].max()
             for g in range(n_genotypes):
                 value = np.floor(-10.0 * (likelihoods[sample, g] - top) + 0.5)

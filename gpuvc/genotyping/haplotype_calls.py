@@ -11,6 +11,7 @@ from gpuvc.backends.base import Backend
 from gpuvc.batches import Call, SampleCall
 from gpuvc.genotyping.allele_frequency import by_allele_count, genotype_pls, genotype_slots, judge_alleles, pseudocounts_of, subset_pls
 from gpuvc.genotyping.annotations import z_of
+from gpuvc.genotyping.dragen import least_log10
 from gpuvc.genotyping.forced import forced_alleles
 from gpuvc.genotyping.genotypes import MAX_GENOTYPES, genotype_table, most_alleles
 from gpuvc.genotyping.phasing import phase_calls
@@ -67,7 +68,17 @@ def genotype_regions(
     as_gatk = settings.concordance == "hc"
     ploidy = settings.sample_ploidy
     realigned = realign_reads(region_reads, haplotypes, likelihoods)
-    loci = marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, most_alleles(ploidy, MAX_GENOTYPES))
+    with_models = settings.apply_bqd or settings.apply_frd
+    loci = marginalize(
+        region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, most_alleles(ploidy, MAX_GENOTYPES),
+        margin=settings.read_overlap_margin, with_soft_clips=with_models,
+    )  # fmt: skip
+    least = None
+    if with_models:
+        disqualified = ~(likelihoods.kept | side_reads)
+        least = least_log10(
+            loci, haplotypes, region_reads, realigned, disqualified, reads, codes, codes_start, n_samples, settings
+        )  # fmt: skip
     if see:
         see("loci", realigned=realigned, loci=loci)
 
@@ -81,7 +92,7 @@ def genotype_regions(
         is_forced &= np.repeat(np.diff(n_before)[loci.region] > 0, np.diff(loci.allele_slots))
     records = call_loci(
         loci, settings.standard_min_confidence, n_samples, settings, is_forced,
-        [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend), see=see,
+        [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend), see=see, least=least,
     )  # fmt: skip
     if see:
         see("records", records=records)
@@ -105,7 +116,7 @@ def allele_texts(loci, locus, haplotypes, codes, codes_start):
     return texts
 
 
-def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model=None, with_non_ref=False, see=None):
+def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model=None, with_non_ref=False, see=None, least=None):
     """Which loci are called, with which alleles.
 
     Parameters
@@ -121,13 +132,15 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model
         GVCF: every allele is put out, and every locus.
     see : callable or None
         As in `gpuvc.caller.call_shard`.
+    least : float64[n_samples * A] or None
+        From `gpuvc.genotyping.dragen.least_log10`, for GATK's model.
 
     Returns
     -------
     Records
     """
     ploidy = settings.sample_ploidy
-    pls, slots = weighted_pls(loci, ploidy, n_samples, model.backend, see) if model else genotype_pls(loci, ploidy, n_samples)
+    pls, slots = weighted_pls(loci, ploidy, n_samples, model.backend, see) if model else genotype_pls(loci, ploidy, n_samples, least)
     kept, kept_slots = _few_alleles(loci, pls, slots, n_samples, settings.max_alternate_alleles, ploidy)
     few_pls, few_slots = pls, slots
     if len(kept) < len(loci.allele_event):

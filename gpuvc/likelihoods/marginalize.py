@@ -9,7 +9,6 @@ from gpuvc.kernels.jit import kernel
 
 REFERENCE, SPANNING, NON_REF = -1, -2, -3
 """What stands in the place of an event in LocusBatch.allele_event: the reference, `*`, and the symbolic allele for all others."""
-OVERLAP_MARGIN_BP = 2  # GATK --allele-informative-reads-overlap-margin
 NO_VALUE = -1
 
 
@@ -68,7 +67,10 @@ class LocusBatch:
         return len(self.pos)
 
 
-def marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, max_alleles, with_non_ref=False):
+def marginalize(
+    region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, max_alleles, with_non_ref=False, margin=2,
+    with_soft_clips=False,
+):  # fmt: skip
     """Collect the alleles of each locus with an event, and score the reads near it.
 
     Parameters
@@ -83,6 +85,10 @@ def marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, re
         More are cut down to those on the best-scored haplotypes.
     with_non_ref : bool
         Add the allele that stands for all others (GVCF).
+    margin : int
+        A read counts at a locus when it comes within so many bases of the reference allele.
+    with_soft_clips : bool
+        Whether its soft clips count as part of it.
 
     Returns
     -------
@@ -110,7 +116,8 @@ def marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, re
 
     mapq, flag = reads.mapq[region_reads.read], reads.flag[region_reads.read]
     pair_slots = np.zeros(n_loci + 1, np.int64)
-    count_pairs(region, pos, ref_length, region_reads.region_slots, likelihoods.kept, realigned.pos, realigned.end, pair_slots)
+    reach = soft_bounds(realigned) if with_soft_clips else (realigned.pos, realigned.end)
+    count_pairs(region, pos, ref_length, region_reads.region_slots, likelihoods.kept, *reach, margin, pair_slots)
     n_pairs = int(pair_slots[-1])
     log10_slots = np.concatenate(([0], np.cumsum(np.diff(pair_slots) * np.diff(allele_slots))))
     loci = LocusBatch(
@@ -120,8 +127,8 @@ def marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, re
         np.empty(int(log10_slots[-1])), np.zeros((n_loci, n_samples), np.int32), np.zeros(n_loci), np.zeros(n_loci, np.int32),
     )  # fmt: skip
     fill_pairs(
-        region, pos, ref_length, region_reads.region_slots, likelihoods.kept, realigned.pos, realigned.end, region_reads.sample, mapq,
-        flag, loci.pair_slots, loci.pair_row, loci.pair_sample, loci.pair_reverse, loci.pair_mapq,
+        region, pos, ref_length, region_reads.region_slots, likelihoods.kept, *reach, margin, region_reads.sample, mapq, flag,
+        loci.pair_slots, loci.pair_row, loci.pair_sample, loci.pair_reverse, loci.pair_mapq,
     )  # fmt: skip
     place_pairs(
         pos, ref_length, pair_slots, loci.pair_row, realigned.pos, realigned.end, realigned.cigar, realigned.cigar_offsets,
@@ -133,9 +140,31 @@ def marginalize(region_reads, haplotypes, likelihoods, realigned, side_reads, re
     )  # fmt: skip
     count_depth(
         region, pos, ref_length, region_reads.region_slots, pair_slots, loci.pair_row, side_reads, region_reads.pos, region_reads.end,
-        region_reads.sample, mapq, loci.depth, loci.mapq_squares, loci.mapq_reads,
+        region_reads.sample, mapq, margin, loci.depth, loci.mapq_squares, loci.mapq_reads,
     )  # fmt: skip
     return loci
+
+
+def soft_bounds(realigned):
+    """int32[N] twice: where each read would begin and end if its soft clips were aligned."""
+    pos, end = realigned.pos.copy(), realigned.end.copy()
+    add_soft_clips(realigned.cigar, realigned.cigar_offsets, pos, end)
+    return pos, end
+
+
+@kernel
+def add_soft_clips(cigar, cigar_offsets, pos, end):
+    """Widen each read's bounds by its soft clips."""
+    for row in range(pos.size):
+        k, last = cigar_offsets[row], cigar_offsets[row + 1] - 1
+        while k <= last and (np.int64(cigar[k]) & 15 == CIGAR_H or np.int64(cigar[k]) & 15 == CIGAR_S):
+            if np.int64(cigar[k]) & 15 == CIGAR_S:
+                pos[row] -= np.int64(cigar[k]) >> 4
+            k += 1
+        while last > k and (np.int64(cigar[last]) & 15 == CIGAR_H or np.int64(cigar[last]) & 15 == CIGAR_S):
+            if np.int64(cigar[last]) & 15 == CIGAR_S:
+                end[row] += np.int64(cigar[last]) >> 4
+            last -= 1
 
 
 def keeps_first_base(haplotypes):
@@ -255,10 +284,10 @@ def _drop_alleles(n_keep, n_alleles, allele_event, haplotype_allele, score):
 
 
 @kernel
-def count_pairs(region, pos, ref_length, region_slots, kept, read_pos, read_end, pair_slots):
-    """Write slots of the kept reads whose alignment comes within OVERLAP_MARGIN_BP of each locus's reference allele."""
+def count_pairs(region, pos, ref_length, region_slots, kept, read_pos, read_end, margin, pair_slots):
+    """Write slots of the kept reads that come within `margin` bases of each locus's reference allele."""
     for locus in range(pos.size):
-        low, high = pos[locus] - OVERLAP_MARGIN_BP, pos[locus] + ref_length[locus] + OVERLAP_MARGIN_BP
+        low, high = pos[locus] - margin, pos[locus] + ref_length[locus] + margin
         n = 0
         for row in range(region_slots[region[locus]], region_slots[region[locus] + 1]):
             if kept[row] and read_pos[row] < high and read_end[row] > low:
@@ -268,12 +297,12 @@ def count_pairs(region, pos, ref_length, region_slots, kept, read_pos, read_end,
 
 @kernel
 def fill_pairs(
-    region, pos, ref_length, region_slots, kept, read_pos, read_end, sample, mapq, flag, pair_slots, pair_row, pair_sample, pair_reverse,
-    pair_mapq,
+    region, pos, ref_length, region_slots, kept, read_pos, read_end, margin, sample, mapq, flag, pair_slots, pair_row, pair_sample,
+    pair_reverse, pair_mapq,
 ):  # fmt: skip
     """Write the pairs that `count_pairs` counted."""
     for locus in range(pos.size):
-        low, high = pos[locus] - OVERLAP_MARGIN_BP, pos[locus] + ref_length[locus] + OVERLAP_MARGIN_BP
+        low, high = pos[locus] - margin, pos[locus] + ref_length[locus] + margin
         k = pair_slots[locus]
         for row in range(region_slots[region[locus]], region_slots[region[locus] + 1]):
             if kept[row] and read_pos[row] < high and read_end[row] > low:
@@ -379,11 +408,12 @@ def median_below_best(values):
 
 @kernel
 def count_depth(
-    region, pos, ref_length, region_slots, pair_slots, pair_row, side_reads, side_pos, side_end, sample, mapq, depth, squares, n_known
+    region, pos, ref_length, region_slots, pair_slots, pair_row, side_reads, side_pos, side_end, sample, mapq, margin, depth, squares,
+    n_known,
 ):  # fmt: skip
     """Add up depth and squared mapping qualities of the paired reads, and of the side reads that come as near."""
     for locus in range(pos.size):
-        low, high = pos[locus] - OVERLAP_MARGIN_BP, pos[locus] + ref_length[locus] + OVERLAP_MARGIN_BP
+        low, high = pos[locus] - margin, pos[locus] + ref_length[locus] + margin
         n_pairs = pair_slots[locus + 1] - pair_slots[locus]
         first = region_slots[region[locus]]
         for k in range(n_pairs + region_slots[region[locus] + 1] - first):

@@ -5,6 +5,7 @@ being misplaced, and it has no say at all when it has more mismatches than its e
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from gpuvc.batches import LikelihoodBatch
 from gpuvc.errors import UsageError
 from gpuvc.kernels.cpu.pairhmm import row_starts
 from gpuvc.kernels.jit import kernel
+from gpuvc.likelihoods.marginalize import soft_bounds
 from gpuvc.likelihoods.read_quality import (
     LEAST_BASE_QUAL,
     gap_open_quals,
@@ -63,6 +65,8 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
         raise UsageError(
             f"base quality score threshold: found {settings.base_quality_score_threshold}, expected {LEAST_BASE_QUAL} or more."
         )
+    if settings.soft_clip_low_quality_ends:
+        region_reads = _without_soft_clips(region_reads)
     offsets, n_rows = region_reads.base_offsets, region_reads.n_rows
     base_quals = np.empty_like(region_reads.base_quals)
     hmm_base_quals(
@@ -103,6 +107,17 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
         settings.expected_mismatch_rate, settings.dynamic_read_disqualification, log10, kept,
     )  # fmt: skip
     return LikelihoodBatch(log10, np.concatenate(([0], np.cumsum(n_reads * n_haplotypes))), kept)
+
+
+def _without_soft_clips(region_reads):
+    """RegionReads without the bases that they soft-clip, which the PairHMM is not to see."""
+    offsets = region_reads.base_offsets
+    pos, end = soft_bounds(region_reads)
+    before, behind = region_reads.pos - pos, end - region_reads.end
+    lengths = np.diff(offsets) - before - behind
+    new = np.concatenate(([0], np.cumsum(lengths)))
+    flat = np.arange(new[-1]) + np.repeat(offsets[:-1] + before - new[:-1], lengths)
+    return replace(region_reads, base_offsets=new, bases=region_reads.bases[flat], base_quals=region_reads.base_quals[flat])
 
 
 @kernel

@@ -30,6 +30,10 @@ SETS = {
     "50x, ploidy 1": (GATK / "vcf" / "wgs50.p1.vcf.gz", *LINES[1:], "-ploidy 1", 170),
     "50x, MNPs": (GATK / "vcf" / "wgs50.mnp.vcf.gz", *LINES[1:], "--max-mnp-distance 2", 246),
     "50x, hostile PCR": (GATK / "vcf" / "wgs50.hostile.vcf.gz", *LINES[1:], "--pcr-indel-model HOSTILE", 240),
+    "50x, base-quality dropout": (HERE / "gatk.wgs50.bqd.vcf.gz", *LINES[1:], "--apply-bqd -L chr20:1-45000", 129),
+    "50x, foreign reads, soft ends": (
+        HERE / "gatk.wgs50.frd.vcf.gz", *LINES[1:], "--apply-frd --soft-clip-low-quality-ends --minimum-mapping-quality 1 "
+        "--mapping-quality-threshold-for-genotyping 1 --allele-informative-reads-overlap-margin 1 -L chr20:1-45000", 129),
     "7x": (GATK / "vcf" / "wgs7.vcf.gz", HG19, REAL / "NA12878.wgs7x.bam", "", 403),
     "trio": (GATK / "vcf" / "trio.vcf.gz", HG19, TRIO, "", 76),
     "trio, nothing pruned": (GATK / "vcf" / "hard3.vcf.gz", HG19, TRIO, "--min-pruning 1 -stand-call-conf 0 -L chr20:6000-9000", 99),

@@ -135,6 +135,16 @@ class TestReading:
         assert "--minimum-mapping-quality 30" in refused("--mapping-quality-threshold-for-genotyping", "30")
         assert settings("--mapping-quality-threshold-for-genotyping", "30", "--minimum-mapping-quality", "30").min_mapping_quality == 30
 
+        own, hc = (settings("--engine", "haplotype", "--concordance", word, "--minimum-mapping-quality", "1") for word in ("none", "hc"))
+        assert (own.genotyping_mapping_quality, hc.genotyping_mapping_quality) == (1, 20)
+        assert settings("--engine", "haplotype", "--mapping-quality-threshold-for-genotyping", "30").genotyping_mapping_quality == 30
+
+    @pytest.mark.parametrize("option", ["--apply-bqd", "--apply-frd"])
+    def test_parts_of_another_model(self, option):
+        assert "expected --concordance hc" in refused("--engine", "haplotype", option)
+        assert "expected --engine haplotype" in refused("--concordance", "none", option)
+        assert settings("--engine", "haplotype", "--concordance", "hc", option) != settings("--engine", "haplotype", "--concordance", "hc")
+
     def test_arguments_file(self, tmp_path):
         inner = tmp_path / "inner.txt"
         inner.write_text("-L 'HLA A' # comment\n")

@@ -25,8 +25,8 @@ def pls_of(log10, ploidy):
     pls = np.empty(len(table), np.int32)
     sum_likelihoods(
         np.zeros(1, np.int64), np.array([0, n_reads], np.int64), np.zeros(n_reads, np.int16), np.array([0, log10.size], np.int64),
-        np.ascontiguousarray(log10).ravel(), table, genotype_alleles(table), np.empty((1, len(table))), np.array([0, len(table)], np.int64),
-        pls,
+        np.ascontiguousarray(log10).ravel(), table, genotype_alleles(table), np.array([0, n_alleles], np.int64),
+        np.full(n_alleles, -np.inf), np.empty((1, len(table))), np.array([0, len(table)], np.int64), pls,
     )  # fmt: skip
     return pls
 

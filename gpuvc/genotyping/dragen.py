@@ -1,0 +1,255 @@
+"""What DRAGEN-GATK adds to the genotype likelihoods: base-quality dropout and foreign reads, which a homozygous genotype may be blamed on.
+
+    reads of a locus --order by cycle--> dropout: late bases of one strand are errors  --+
+                     --by mapping quality--> foreign: badly placed reads lie elsewhere  --+--> least log10 likelihood of each a/a
+
+Both only ever raise a homozygous genotype. Source: specification, sections 8.2 and 8.3.
+"""
+
+import numpy as np
+
+from gpuvc.kernels.codes import CIGAR_H, FLAG_REVERSE
+from gpuvc.kernels.jit import kernel
+from gpuvc.likelihoods.marginalize import REFERENCE, SPANNING, read_offset, soft_bounds
+
+SNV_PRIOR_PHRED = 34.77  # of a foreign allele that is not the reference
+QUAL_WEIGHT = 2.5  # what the mean base quality of the errors counts in the score
+PHRED_PER_REPEAT = 5.0  # and what each base before the locus that equals the error takes off it
+MAX_REPEATS = 4
+TOLERANCE_LOG10 = 1e-7  # thresholds and the values of reads are sums taken in one order
+NO_BASE = 255  # in the place of an allele's first base: `*`, <NON_REF>
+MISPLACED_PHRED = np.interp(np.arange(256), (0, 30, 60, 100, 200, 256), (0, 30, 40, 45, 50, 50))
+"""float64[256]: by mapping quality, how unlikely DRAGEN-GATK holds it that the read lies elsewhere."""
+
+
+def least_log10(loci, haplotypes, region_reads, realigned, disqualified, reads, codes, codes_start, n_samples, settings):
+    """Log10 likelihoods that homozygous genotypes have at least; -inf for no such bound.
+
+    Parameters
+    ----------
+    loci : LocusBatch; haplotypes : HaplotypeBatch; region_reads : RegionReads; realigned : RealignedReads
+        Of the same regions.
+    disqualified : bool[N]
+        Rows that no haplotype explains; overwritten. As in GATK, such a row counts at a locus when it reaches it and all earlier ones of
+        its region.
+    reads : ReadBatch
+    codes : uint8[n]
+        Reference from `codes_start` on.
+    settings : Settings
+        apply_bqd, apply_frd, read_overlap_margin.
+
+    Returns
+    -------
+    float64[n_samples * A]
+        Locus by locus, sample by sample, allele by allele.
+    """
+    event = loci.allele_event
+    locus_of = np.repeat(np.arange(loci.n_loci), np.diff(loci.allele_slots))
+    first_base = np.full(len(event), NO_BASE, np.uint8)
+    first_base[event == REFERENCE] = codes[loci.pos[locus_of[event == REFERENCE]] - codes_start]
+    first_base[event >= 0] = haplotypes.event_alt[haplotypes.event_alt_offsets[event[event >= 0]]]
+    is_single = loci.allele_length == loci.ref_length[locus_of]
+    is_single[(event < 0) & (event != REFERENCE) & (event != SPANNING)] = False
+    out = np.full(n_samples * len(event), -np.inf)
+    raise_homozygous(
+        loci.region, loci.pos, loci.ref_length, loci.allele_slots, first_base, is_single, loci.pair_slots, loci.pair_row, loci.pair_sample,
+        loci.log10_slots, loci.log10, region_reads.region_slots, disqualified, region_reads.sample,
+        reads.flag[region_reads.read] & FLAG_REVERSE != 0, MISPLACED_PHRED[reads.mapq[region_reads.read]], realigned.pos,
+        *soft_bounds(realigned), realigned.cigar, realigned.cigar_offsets, region_reads.base_quals, region_reads.base_offsets, codes,
+        codes_start, settings.read_overlap_margin, n_samples, settings.apply_bqd, settings.apply_frd, out,
+    )  # fmt: skip
+    return out
+
+
+@kernel
+def raise_homozygous(
+    region, pos, ref_length, allele_slots, first_base, is_single, pair_slots, pair_row, pair_sample, log10_slots, log10, region_slots,
+    disqualified, sample, reverse, misplaced, read_pos, soft_pos, soft_end, cigar, cigar_offsets, base_quals, base_offsets, codes,
+    codes_start, margin, n_samples, with_dropout, with_foreign, out,
+):  # fmt: skip
+    """Write `least_log10`.
+
+    disqualified
+        Overwritten: the rows that reach every locus of their region.
+    first_base, is_single : uint8[A], bool[A]
+        Code or NO_BASE; whether the allele is as long as the reference's.
+    misplaced : float64[N]
+        Phred, by row. All other columns as in LocusBatch, RegionReads, RealignedReads.
+    """
+    for locus in range(pos.size):
+        first, n_alleles = allele_slots[locus], allele_slots[locus + 1] - allele_slots[locus]
+        low, high = pos[locus] - margin, pos[locus] + ref_length[locus] + margin
+        x = max(np.int64(pos[locus]), margin)
+        rows_from, rows_to = region_slots[region[locus]], region_slots[region[locus] + 1]
+        n_pairs = pair_slots[locus + 1] - pair_slots[locus]
+        for s in range(n_samples):
+            # The sample's reads there: those that are genotyped, with their place in log10, then the disqualified, with -1.
+            rows, slot = np.empty(n_pairs + rows_to - rows_from, np.int64), np.empty(n_pairs + rows_to - rows_from, np.int64)
+            n = 0
+            for k in range(n_pairs):
+                if pair_sample[pair_slots[locus] + k] == s:
+                    rows[n], slot[n] = pair_row[pair_slots[locus] + k], log10_slots[locus] + k * n_alleles
+                    n += 1
+            for row in range(rows_from, rows_to):
+                disqualified[row] &= sample[row] != s or (soft_pos[row] < high and soft_end[row] > low)
+                if disqualified[row] and sample[row] == s:
+                    rows[n], slot[n] = row, -1
+                    n += 1
+            rows, slot = rows[:n], slot[:n]
+            bounds = out[n_samples * first + s * n_alleles : n_samples * first + (s + 1) * n_alleles]
+            if n == 0:
+                continue
+            if with_dropout:
+                quals, order = np.empty(n, np.int64), np.empty(n, np.int64)
+                for i in range(n):
+                    row = rows[i]
+                    quals[i], order[i] = _cycle(
+                        cigar[cigar_offsets[row] : cigar_offsets[row + 1]], read_pos[row], x, reverse[row],
+                        base_quals[base_offsets[row] : base_offsets[row + 1]],
+                    )  # fmt: skip
+                order = np.argsort(-256 * order + np.maximum(quals, 0), kind="mergesort")
+                for a in range(n_alleles):
+                    for e in range(n_alleles):
+                        if a != e and is_single[first + a] and is_single[first + e]:
+                            phred = 0.0
+                            for strand in range(2):
+                                repeats = _repeats_of(codes, pos[locus] - codes_start, first_base[first + e], -1 if strand == 0 else 1)
+                                phred += _dropout_of_strand(
+                                    order, rows, slot, reverse, strand == 1, quals, log10, a, e, PHRED_PER_REPEAT * repeats
+                                )
+                            bounds[a] = max(bounds[a], -0.1 * phred)
+            if with_foreign:
+                for f in range(n_alleles):
+                    prior = 0.0 if f == 0 else SNV_PRIOR_PHRED
+                    critical = -0.1 * misplaced[rows] - 0.1 * prior
+                    for a in range(n_alleles):
+                        if a != f:
+                            bounds[a] = max(bounds[a], _foreign_of_locus(rows, slot, reverse, critical, log10, a, f))
+
+
+@kernel
+def _cycle(cigar, pos, x, is_reverse, quals):
+    """(quality of the read's base at reference position x, -1 for none; how late in the read it was sequenced)."""
+    offset, _ = read_offset(cigar, pos, x)
+    before, behind = np.int64(cigar[0]), np.int64(cigar[-1])
+    late = offset + (before >> 4 if before & 15 == CIGAR_H else 0)
+    if is_reverse:
+        late = quals.size - offset + (behind >> 4 if behind & 15 == CIGAR_H else 0)
+    return (np.int64(quals[offset]) if offset >= 0 else np.int64(-1)), np.int64(late)
+
+
+@kernel
+def _repeats_of(codes, at, base, step):
+    """How many bases of the reference before (step -1) or behind (1) an index are this one, MAX_REPEATS at most."""
+    n = 0
+    while n < MAX_REPEATS and 0 <= at + (n + 1) * step < codes.size and codes[at + (n + 1) * step] == base:
+        n += 1
+    return n
+
+
+@kernel
+def _dropout_of_strand(order, rows, slot, reverse, on_reverse, quals, log10, a, e, discount):
+    """`dropout_phred` of the reads of one strand at a locus."""
+    genotype, error, own_quals = np.zeros(order.size), np.zeros(order.size), np.empty(order.size, np.int64)
+    n = 0
+    for i in order:
+        if reverse[rows[i]] == on_reverse:
+            if slot[i] >= 0:
+                genotype[n], error[n] = log10[slot[i] + a], log10[slot[i] + e]
+            own_quals[n] = quals[i]
+            n += 1
+    return dropout_phred(genotype[:n], error[:n], own_quals[:n], discount)
+
+
+@kernel
+def dropout_phred(genotype, error, base_quals, discount):
+    """Phred score of a homozygous genotype when the first reads of one strand, as many as it takes, may be errors.
+
+    Parameters
+    ----------
+    genotype, error : float64[n_reads]
+        Log10 likelihoods under the genotype's allele and under the error's; latest in the sequencing first. Both 0: has no say.
+    base_quals : int64[n_reads]
+        At the locus; -1 for none.
+    discount : float
+        Phred; taken off the weight of the errors' mean base quality.
+    """
+    rest = 0.0
+    for i in range(genotype.size):
+        rest -= 10.0 * genotype[i]
+    total, best, quals, n_quals = rest, rest, 0.0, 0
+    as_errors, as_genotype = 0.0, 0.0
+    for i in range(genotype.size):
+        if genotype[i] != 0.0 or error[i] != 0.0:
+            as_errors -= 10.0 * _log10_mix(0.5, error[i], genotype[i])
+            as_genotype -= 10.0 * genotype[i]
+        if base_quals[i] >= 0:
+            quals += base_quals[i]
+            n_quals += 1
+        weight = max(0.0, QUAL_WEIGHT * quals / max(n_quals, 1) - discount)
+        best = min(best, weight + as_errors + total - as_genotype)
+    return best
+
+
+@kernel
+def _log10_mix(share, one, other):
+    """log10(share 10^one + (1 - share) 10^other)."""
+    top = max(one, other)
+    if top == -np.inf:
+        return top
+    return top + np.log10(share * 10.0 ** (one - top) + (1.0 - share) * 10.0 ** (other - top))
+
+
+@kernel
+def _foreign_of_locus(rows, slot, reverse, critical, log10, a, f):
+    """The best `foreign_log10` of forward, reverse and all reads of a locus."""
+    thresholds = np.unique(critical)
+    n = 0
+    for i in range(rows.size):
+        n += slot[i] >= 0
+    genotype, foreign, values, on_reverse = np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.bool_)
+    n = 0
+    for i in range(rows.size):
+        if slot[i] >= 0:
+            genotype[n], foreign[n] = log10[slot[i] + a], log10[slot[i] + f]
+            values[n], on_reverse[n] = critical[i], reverse[rows[i]]
+            n += 1
+    best = foreign_log10(genotype, foreign, values, np.ones(n, np.bool_), thresholds)
+    for strand in (False, True):
+        best = max(best, foreign_log10(genotype, foreign, values, on_reverse == strand, thresholds))
+    return best
+
+
+@kernel
+def foreign_log10(genotype, foreign, critical, is_chosen, thresholds):
+    """Log10 likelihood of a homozygous genotype when reads that are placed badly enough may come from elsewhere.
+
+    Parameters
+    ----------
+    genotype, foreign : float64[n_reads]
+        Log10 likelihoods under the genotype's allele and under the foreign one.
+    critical : float64[n_reads]
+        Log10 P(the read is foreign); those at or above a threshold may be, which costs the threshold once.
+    is_chosen : bool[n_reads]
+        Reads of the strand that foreign ones come from.
+    thresholds : float64[n_thresholds]
+    """
+    best = -np.inf
+    for threshold in thresholds:
+        share, n = 0.0, 0
+        for i in range(genotype.size):
+            if is_chosen[i]:
+                n += 1
+                if critical[i] + TOLERANCE_LOG10 > threshold:
+                    share += 1.0 / (1.0 + 10.0 ** (genotype[i] - foreign[i]))
+        share = min(0.5, share / n) if n else 0.0
+        total = threshold
+        for i in range(genotype.size):
+            if is_chosen[i] and critical[i] + TOLERANCE_LOG10 > threshold:
+                total += _log10_mix(share, foreign[i], genotype[i])
+            elif is_chosen[i]:
+                total += np.log10(1.0 - share) + genotype[i]
+            else:
+                total += genotype[i]
+        best = max(best, total)
+    return best
