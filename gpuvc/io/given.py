@@ -2,6 +2,8 @@
 
 import os
 import threading
+from bisect import bisect_left
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,6 +87,9 @@ class GivenAlleles:
             for name, record in self._records(file):
                 self._by_contig.setdefault(name, []).append(record)
             names += self._by_contig
+            for records in self._by_contig.values():
+                records.sort(key=attrgetter("start"))
+            self._longest = {name: max(r.end - r.start for r in records) for name, records in self._by_contig.items()}
         elif file.index is None:
             raise InputError(
                 f"alleles in {self.path}: found no index, expected one beside the file. Create it: bcftools index {self.path} "
@@ -122,12 +127,15 @@ class GivenAlleles:
         """The records that overlap `interval`, by position, each checked against the reference."""
         name = self._contigs.names[interval.contig_id]
         if self._by_contig is not None:
-            records = [r for r in self._by_contig.get(name, ()) if r.start < interval.end and r.end > interval.start]
+            records = self._by_contig.get(name, [])
+            first = bisect_left(records, interval.start - self._longest.get(name, 0), key=attrgetter("start"))
+            last = bisect_left(records, interval.end, key=attrgetter("start"))
+            records = [record for record in records[first:last] if record.end > interval.start]
         elif name in self._file().header.contigs:
             records = [record for _, record in self._records(self._file().fetch(name, interval.start, interval.end))]
         else:
             records = []
-        records.sort(key=lambda record: record.start)
+        records.sort(key=attrgetter("start"))
         if records:
             start, end = records[0].start, max(record.start + len(record.ref) for record in records)
             codes = reference.window(name, start, end)

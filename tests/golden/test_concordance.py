@@ -36,6 +36,9 @@ SETS = {
         "--mapping-quality-threshold-for-genotyping 1 --allele-informative-reads-overlap-margin 1 -L chr20:1-45000", 129),
     "7x": (GATK / "vcf" / "wgs7.vcf.gz", HG19, REAL / "NA12878.wgs7x.bam", "", 403),
     "trio": (GATK / "vcf" / "trio.vcf.gz", HG19, TRIO, "", 76),
+    "trio, alleles and ploidies given, MNPs":
+        (HERE / "gatk.trio.given.vcf.gz", HG19, TRIO, f"--alleles {HERE / 'gatk.wgs50.forced.alleles.vcf.gz'} --max-mnp-distance 1 "
+         f"--ploidy-regions {HERE / 'gatk.trio.given.bed'} -L chr20:4000-16000", 107),
     "trio, nothing pruned": (GATK / "vcf" / "hard3.vcf.gz", HG19, TRIO, "--min-pruning 1 -stand-call-conf 0 -L chr20:6000-9000", 99),
     "pool of six": (GATK / "vcf" / "pool6.vcf.gz", HG19, MADE_UP / "pool.bam", "-ploidy 6", 76),
     "exome": (GATK / "vcf" / "exome.vcf.gz", DATA / "exome-chr20-6M" / "GRCh38.chr20.5969355-6169354.fa",
