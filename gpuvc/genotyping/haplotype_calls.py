@@ -349,7 +349,9 @@ def _phase(calls, records, loci, haplotypes):
     for first, last in pairwise(cuts):
         group = calls[first:last]
         if last - first > 1:
-            group = phase_calls(group, *_carriers(range(first, last), records, loci, haplotypes))
+            carriers, own_alts = _carriers(range(first, last), records, loci, haplotypes)
+            is_carried = [any(max(sample.genotype) > 0 for sample in call.samples) for call in group]
+            group = phase_calls(group, [mask if carried else 0 for mask, carried in zip(carriers, is_carried)], own_alts)
         phased += group
     return phased
 

@@ -31,8 +31,8 @@ def call(tmp_path):
             options["ploidy_regions"] = str(tmp_path / "ploidies.bed")
             (tmp_path / "ploidies.bed").write_text(ploidies)
         settings = gpuvc.Settings(engine=engine, **settings)
-        summary = gpuvc.call_variants(fasta, bam, settings=settings, device="cpu", threads=1, **options)
-        return [(c.pos, c.ref, ",".join(c.alts), "/".join(map(str, c.samples[0].genotype))) for c in summary.calls]
+        run.calls = gpuvc.call_variants(fasta, bam, settings=settings, device="cpu", threads=1, **options).calls
+        return [(c.pos, c.ref, ",".join(c.alts), "/".join(map(str, c.samples[0].genotype))) for c in run.calls]
 
     return run
 
@@ -61,6 +61,13 @@ class TestForced:
         assert [c[3] for c in calls] == ["0/0", "0/1", "0/0"]
         assert (calls[0][0], *calls[2][:2]) == (100, 500, REFERENCE[500])
         assert sorted(map(len, calls[2][2].split(","))) == [1, 4]
+
+
+def test_what_nobody_carries_has_no_phase(call):
+    """Haplotypes made for two absent alleles stand opposite each other, but nobody has them."""
+    call([(pos, REFERENCE[pos], other(pos)) for pos in (600, 610)])
+    assert [c.pos for c in call.calls] == [HET, 600, 610]
+    assert [c.samples[0].phase for c in call.calls] == [None] * 3
 
 
 def test_a_deletion_named_at_its_right_end_is_called_at_its_left(call):
