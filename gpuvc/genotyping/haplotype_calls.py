@@ -24,6 +24,8 @@ from gpuvc.likelihoods.realign import realign_reads
 MOST_ALLELES = 50  # htsjdk has no genotype likelihoods beyond
 COVERING_BP = 1000
 """A record's genotype depends on earlier ones only through deletions that reach it; none is as long as this."""
+MOST_ROUNDED = 1e-6
+"""A probability below it, computed as the rest of one near 1, has lost digits to rounding."""
 _TEXT_OF = {SPANNING: "*", NON_REF: "<NON_REF>"}
 
 
@@ -183,7 +185,11 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model
         covering += [(x, x + ref_length - n + 1) for n in lengths if n < ref_length]
         chosen.append(locus)
         out.append([0, *(int(kept[k]) for k in put_out)])
-        quals.append(float(qual[locus]) if is_variant or with_non_ref else _phred_of_rest(float(reference[locus])))
+        if is_variant or with_non_ref:
+            quals.append(float(qual[locus]))
+        else:
+            copies = None if model is None else sum(float(counts[k]) for k in real if event[k] != SPANNING)
+            quals.append(_phred_of_rest(float(reference[locus]), copies))
         mle.append([math.floor(counts[k] + 0.5) for k in put_out])
     _forget(covering, int(loci.pos[-1]) if loci.n_loci else 0)
     return Records(loci, chosen, out, quals, mle, pls, slots, n_samples, ploidy, with_non_ref)
@@ -194,10 +200,15 @@ def _forget(covering, x):
     covering[:] = [span for span in covering if span[1] > x - COVERING_BP]
 
 
-def _phred_of_rest(log10_p):
-    """Phred of 1 - 10^log10_p."""
+def _phred_of_rest(log10_p, copies):
+    """Phred of 1 - 10^log10_p, which is the probability of a variant.
+
+    Where rounding leaves little of it, that is the expected number of alternate `copies`; None: infinity in the end, as in GATK.
+    """
     rest = -math.expm1(log10_p * math.log(10))
-    return -10 * math.log10(rest) + 0.0 if rest > 0 else 10.0 * -math.log10(5e-324)
+    if copies is not None and rest < MOST_ROUNDED:
+        rest = copies
+    return -10 * math.log10(rest) + 0.0 if rest > 0 else math.inf
 
 
 def _few_alleles(loci, pls, slots, n_samples, max_alternates, ploidy):

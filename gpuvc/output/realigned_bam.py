@@ -8,6 +8,7 @@ best haplotype, brought to the reference. Tags beside its own (an aligner's of t
 """
 
 import copy
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -160,7 +161,8 @@ class RealignedBam:
         return self
 
     def __exit__(self, *exception):
-        self._file.close()
+        with suppress(OSError):  # what a full disk refuses to take no longer matters
+            self._file.close()
         self._partial.abort()
         if self._index:
             self._index.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """VCF: the header, one line per call, and the file that appears whole with its index or not at all."""
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -121,7 +122,9 @@ def _list_text(values):
 
 
 def _qual_text(qual):
-    return "." if qual is None else f"{qual:.2f}".removesuffix(".00")
+    if qual is None:
+        return "."
+    return "Infinity" if math.isinf(qual) else f"{qual:.2f}".removesuffix(".00")
 
 
 class VariantWriter:

@@ -1,6 +1,7 @@
 """Whole calls with --concordance hc against the VCFs of GATK 4.6.2.0: every record, and what stands in it."""
 
 import gzip
+import math
 import shutil
 from itertools import zip_longest
 from pathlib import Path
@@ -86,7 +87,7 @@ def differences(ours, gatk):
     if ours is None or gatk is None or ours[0] != gatk[0]:
         return ["record"]
     found = []
-    if abs(ours[1] - gatk[1]) > max(0.011, 1e-5 * gatk[1]):
+    if not math.isclose(ours[1], gatk[1], rel_tol=1e-5, abs_tol=0.011):
         found.append("QUAL")
     for key in sorted(ours[2].keys() | gatk[2].keys()):
         a, b = ours[2].get(key), gatk[2].get(key)

@@ -85,6 +85,14 @@ def test_other_types(run_cli, tmp_path, writer_type, where, expected):
     assert groups == ["NA12878", *["ArtificialHaplotypeRG"] * (writer_type != "NO_HAPLOTYPES")]
 
 
+def test_reads_of_a_cram(run_cli, tmp_path):
+    options = ["-O", tmp_path / "out.vcf", "-bamout", tmp_path / "reads.bam", "--bam-writer-type", "ALL_POSSIBLE_HAPLOTYPES"]
+    command = [BUNDLED / "NA12878.chr20.100kb.cram" if str(word).endswith(".bam") else word for word in COMMAND]
+    assert run_cli(*command, *options, "-L", "chr20:30000-50000").code == 0
+    rows = lines(tmp_path / "reads.bam")
+    assert (len(rows), crc(rows)) == ALL
+
+
 def test_haplotypes_alone(run_cli, tmp_path, made):
     options = ["-O", tmp_path / "out.vcf", "-bamout", tmp_path / "reads.bam", "--bam-writer-type", "CALLED_HAPLOTYPES_NO_READS"]
     assert run_cli(*COMMAND, *options, "--create-output-bam-index", "false").code == 0

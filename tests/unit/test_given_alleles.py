@@ -1,9 +1,12 @@
 """Alleles and ploidies that the user gives, in whole calls of a small made-up sample."""
 
+from dataclasses import replace
+
 import pytest
 from builders import CONTIG, haplotype, random_sequence, reads_of, write_bam, write_fasta
 
 import gpuvc
+from gpuvc.output.vcf import format_call
 
 REFERENCE = random_sequence(900, seed=31)
 HET, ABSENT, UNREAD = 300, 340, 870  # a SNV that is there, one that is not, one where there are no reads
@@ -61,6 +64,15 @@ class TestForced:
         assert [c[3] for c in calls] == ["0/0", "0/1", "0/0"]
         assert (calls[0][0], *calls[2][:2]) == (100, 500, REFERENCE[500])
         assert sorted(map(len, calls[2][2].split(","))) == [1, 4]
+
+
+def test_qual_is_how_sure_the_absence_is(call):
+    """PL and the prior of a SNV; GATK's is lost to rounding where it is above 156, and written as infinite."""
+    absent = ABSENT, REFERENCE[ABSENT], other(ABSENT)
+    call([absent])
+    sample = call.calls[1].samples[0]
+    assert sample.phred_likelihoods[1] + 20 < call.calls[1].qual < sample.phred_likelihoods[1] + 40
+    assert "\tInfinity\t" in format_call(replace(call.calls[1], qual=float("inf")), CONTIG)
 
 
 def test_what_nobody_carries_has_no_phase(call):

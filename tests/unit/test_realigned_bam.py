@@ -1,5 +1,7 @@
 """The BAM of realigned reads on small made-up samples, and what can go wrong with it."""
 
+import resource
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +12,7 @@ from builders import CONTIG, haplotype, random_sequence, reads_of, write_bam, wr
 import gpuvc
 from gpuvc.intervals import Contigs
 from gpuvc.io.whole_records import WholeRecords
-from gpuvc.output.realigned_bam import bam_header
+from gpuvc.output.realigned_bam import RealignedBam, bam_header
 
 REFERENCE = random_sequence(900, seed=31)
 SNV = (300, REFERENCE[300], "ACGT"["ACGT".index(REFERENCE[300]) - 1])
@@ -130,6 +132,24 @@ def test_nothing_remains_of_a_run_that_fails(sample, monkeypatch):
             **{option: sample.folder / name for option, name in outputs.items()},
         )  # fmt: skip
     assert sorted(sample.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("n_records", [10, 20_000], ids=["at its end", "on the way"])
+def test_a_disk_that_fills_up(tmp_path, n_records):
+    source = SimpleNamespace(header_texts=(), contigs=Contigs(("one",), (1_000_000,)))
+    bases = random_sequence(n_records + 150, seed=3)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(gpuvc.OutputError, match=r"output .*out.bam: found it cannot be written"), ExitStack() as stack:
+        out = stack.enter_context(RealignedBam(tmp_path / "out.bam", "NO_HAPLOTYPES", source, None))
+        stack.callback(resource.setrlimit, resource.RLIMIT_FSIZE, limits)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100 if n_records == 10 else 100_000, limits[1]))
+        for k in range(n_records):
+            record = pysam.AlignedSegment()
+            record.query_name, record.reference_id, record.reference_start = f"r{k}", 0, k
+            record.query_sequence, record.cigarstring = bases[k : k + 150], "150M"
+            out.add(SimpleNamespace(contig_id=0), [(k, [], [record])])
+        out.finish()
+    assert not list(tmp_path.iterdir())
 
 
 def test_reads_that_are_gone(sample):
