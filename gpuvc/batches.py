@@ -70,6 +70,8 @@ class SampleCall:
         Phred (GQ), at most 99. phred_likelihoods : tuple[int, ...] or None, in VCF order (PL).
     phase : tuple[str, str, int] or None
         PGT, PID, and PS (1-based, as it is written): which genotypes lie on one physical haplotype. A genotype with it is phased.
+    strand_depths : tuple[int, ...] or None
+        Reads for the reference, forward and reverse, and for any alternate (SB).
     """
 
     genotype: tuple[int, ...]
@@ -78,6 +80,7 @@ class SampleCall:
     genotype_quality: int | None
     phred_likelihoods: tuple[int, ...] | None
     phase: tuple[str, str, int] | None = None
+    strand_depths: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)

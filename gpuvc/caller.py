@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from gpuvc.assembly.assemble import assemble
+from gpuvc.assembly.evidence import lost_alleles
 from gpuvc.assembly.finalise import finalise_reads, reclip
 from gpuvc.assembly.haplotypes import align_haplotypes
 from gpuvc.assembly.injection import inject_alleles, split_records
@@ -154,6 +155,9 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             whole = finalise_reads(batch, reads, use, sample, settings)
             raw = assemble(batch, whole, codes, window.start, settings)
             aligned = align_haplotypes(batch, raw, codes, window.start, settings)
+            if settings.concordance != "hc":
+                lost = lost_alleles(batch, whole, raw, aligned, codes, window.start, n_samples, settings)
+                aligned = inject_alleles(batch, aligned, lost, codes, window.start, settings, batch.end)
             haplotypes = trim_haplotypes(batch, aligned, codes, window.start, settings, forced)
             if forced is not None:
                 haplotypes = inject_alleles(batch, haplotypes, forced, codes, window.start, settings)
@@ -169,7 +173,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
                 covering, see,
             )  # fmt: skip
     with clock.stage("genotyping"):
-        apply_filters(calls, settings.standard_min_confidence if settings.concordance == "hc" else LOW_QUAL)
+        apply_filters(calls, codes, window.start, settings.standard_min_confidence if settings.concordance == "hc" else LOW_QUAL)
     if see:
         see("calls", calls=calls)
     return calls

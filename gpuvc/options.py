@@ -133,13 +133,16 @@ class Option:
         default = getattr(Settings(), self.to, ())
         if default == () or self.repeatable:
             return None
-        return str(default != self.kind.inverted).lower() if isinstance(self.kind, Switch) else str(default)
+        return self._in_words(default)
 
     @property
     def default_shown(self):
         """`default`, and what it is with --concordance hc where that differs; None as there."""
-        as_gatk = str(GATK_DEFAULTS.get(self.to, self.default))
-        return self.default if self.default is None or as_gatk == self.default else f"{self.default}; {as_gatk} with --concordance hc"
+        as_gatk = self._in_words(GATK_DEFAULTS[self.to]) if self.to in GATK_DEFAULTS else self.default
+        return self.default if as_gatk == self.default else f"{self.default}; {as_gatk} with --concordance hc"
+
+    def _in_words(self, value):
+        return str(value != self.kind.inverted).lower() if isinstance(self.kind, Switch) else str(value)
 
 
 AS_GATK_ONLY = ("apply_bqd", "apply_frd")

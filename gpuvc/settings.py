@@ -7,9 +7,17 @@ GATK_DEFAULTS = {
     "base_quality_score_threshold": 18,
     "pcr_indel_model": "CONSERVATIVE",
     "genotyping_mapping_quality": 20,
+    "expected_mismatch_rate": 0.02,
+    "dynamic_read_disqualification": False,
 }
 """Fields that have GATK's default under concordance "hc", unless they are given."""
-OWN_DEFAULTS = {"standard_min_confidence": 10.0, "base_quality_score_threshold": 6, "pcr_indel_model": "REPEATS"}
+OWN_DEFAULTS = {
+    "standard_min_confidence": 10.0,
+    "base_quality_score_threshold": 6,
+    "pcr_indel_model": "REPEATS",
+    "expected_mismatch_rate": 0.03,
+    "dynamic_read_disqualification": True,
+}
 
 MAX_INDEL_BP = 50  # longest insertion or deletion the pileup engine calls
 
@@ -56,8 +64,8 @@ class Settings:
     pcr_indel_model: str = None  # type: ignore[assignment]
     # phred; GATK --phred-scaled-global-read-mismapping-rate: how far a read can prefer one haplotype to another. Negative: no limit.
     phred_scaled_global_read_mismapping_rate: int = 45
-    expected_mismatch_rate: float = 0.02  # per base; GATK --expected-mismatch-rate-for-read-disqualification
-    dynamic_read_disqualification: bool = False  # GATK --enable-dynamic-read-disqualification-for-genotyping
+    expected_mismatch_rate: float | None = None  # per base; GATK --expected-mismatch-rate-for-read-disqualification
+    dynamic_read_disqualification: bool | None = None  # GATK --enable-dynamic-read-disqualification-for-genotyping
     max_mnp_distance: int = 0  # mismatches up to so many bases apart are one MNP, 0: none; GATK --max-mnp-distance
     # What a region keeps on both sides of its events, bases; GATK --padding-around-snps, -indels, -strs (there, and the repeat's length).
     snp_padding: int = 20

@@ -78,3 +78,22 @@ def arrays_of(case):
         base_offsets=np.cumsum([0] + [len(read[3]) for read in case["reads"]], dtype=np.int64),
     )  # fmt: skip
     return regions, reads, codes_of(context), context_start
+
+
+def region_of_reads(reads, ref, padding=50, start=1000):
+    """(RegionBatch, RegionReads) of one region over `ref`, whose first base is at `start`.
+
+    A read is bases that begin where ref does, or (bases, CIGAR, first base in ref, quality).
+    """
+    reads = [read if isinstance(read, tuple) else (read, f"{len(read)}M", 0, 30) for read in reads]
+    cigars = [pack_cigar(read[1]) for read in reads]
+    lengths = [len(read[0]) for read in reads]
+    pos = np.array([start + read[2] for read in reads], np.int32)
+    region_reads = RegionReads(
+        region_slots=np.array([0, len(reads)]), read=np.arange(len(reads), dtype=np.int32), sample=np.zeros(len(reads), np.int16), pos=pos,
+        end=pos + 1, cigar=np.array([op for cigar in cigars for op in cigar], np.uint32),
+        cigar_offsets=np.cumsum([0] + [len(cigar) for cigar in cigars]), bases=codes_of("".join(read[0] for read in reads)),
+        base_quals=np.repeat([read[3] for read in reads], lengths).astype(np.uint8), base_offsets=np.cumsum([0, *lengths]),
+    )  # fmt: skip
+    one = np.array([start], np.int32)
+    return RegionBatch(0, one + padding, one + len(ref) - padding, one, one + len(ref)), region_reads

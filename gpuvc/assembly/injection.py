@@ -101,7 +101,7 @@ def _as_events(pos, ref, alt, codes, codes_start, max_mnp_distance):
     return [(pos + leading, ref[leading:], alt[leading:])]
 
 
-def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings):
+def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings, end=None):
     """The haplotypes, and behind those of each region copies of its best ones with a forced allele each → HaplotypeBatch.
 
     Parameters
@@ -113,12 +113,14 @@ def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings):
         Those from the region's start on take part, unless an event of its haplotypes says the same; symbolic ones do not.
     codes, codes_start, settings
         As for `trim_haplotypes`.
+    end : int32[n_regions] or None
+        Alleles from there on do not take part; None: from the end of the region's haplotypes on.
 
     An allele goes into the reference and the haplotypes with the best scores, five in all, where none of their events overlaps it. What
     becomes equal to another haplotype is not kept. The score of a haplotype made here is NaN: no path of a graph led to it.
     """
     slots, bases, base_offsets = insert_alleles(
-        regions.start, haplotypes.start, haplotypes.end, haplotypes.region_slots, haplotypes.bases, haplotypes.base_offsets,
+        regions.start, haplotypes.end if end is None else end, haplotypes.start, haplotypes.region_slots, haplotypes.bases, haplotypes.base_offsets,
         haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, haplotypes.score, haplotypes.event_slots, haplotypes.event_pos,
         haplotypes.event_ref_length, haplotypes.event_alt, haplotypes.event_alt_offsets, haplotypes.haplotype_events,
         haplotypes.haplotype_event_offsets, forced.pos, forced.ref_length, forced.alt, forced.alt_offsets, forced.is_symbolic,
@@ -155,7 +157,7 @@ def _joined(values, offsets, more_values, more_offsets, order):
 
 @kernel
 def insert_alleles(
-    region_start, start, end, region_slots, bases, base_offsets, cigar, cigar_offsets, is_ref, score, event_slots, event_pos,
+    first_pos, end_pos, start, region_slots, bases, base_offsets, cigar, cigar_offsets, is_ref, score, event_slots, event_pos,
     event_ref_length, event_alt, event_alt_offsets, haplotype_events, haplotype_event_offsets, pos, ref_length, alt, alt_offsets,
     is_symbolic,
 ):  # fmt: skip
@@ -166,8 +168,8 @@ def insert_alleles(
     best = np.empty(BASE_HAPLOTYPES, np.int64)
     n = 0
     for g in range(n_regions):
-        first = np.searchsorted(pos, region_start[g])
-        last = np.searchsorted(pos, end[g])
+        first = np.searchsorted(pos, first_pos[g])
+        last = np.searchsorted(pos, end_pos[g])
         n_best = best_haplotypes(region_slots[g], region_slots[g + 1], is_ref, score, best) if first < last else 0
         for a in range(first, last):
             own = alt[alt_offsets[a] : alt_offsets[a + 1]]

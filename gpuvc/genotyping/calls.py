@@ -109,7 +109,7 @@ def call_loci(candidates, likelihoods, reads, reference, reference_start, contig
         }
         sample = SampleCall(genotype, ad, sum(ad), gq, pl)
         calls.append(Call(contig_id, int(candidates.locus_pos[locus]), ref, alts, quals[k], (), info, (sample,)))
-    apply_filters(calls)
+    apply_filters(calls, reference, reference_start)
     return calls
 
 

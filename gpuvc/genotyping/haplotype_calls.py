@@ -265,12 +265,13 @@ class Records:
         self._pls, self._pl_slots = _subsets(own_pls, own_slots, out_alleles, out_slots, n_samples, ploidy)
         self._depth_slots = n_samples * out_slots
         self._depths = np.empty(int(self._depth_slots[-1]), np.int32)
+        self._strand_depths = np.empty((n, n_samples, 4), np.int32)
         self._fs, self._sor = np.empty(n), np.empty(n)
         self._statistics, self._is_p = np.empty((n, 3)), np.empty((n, 3), np.int8)
         annotate_records(
             self.locus, out_slots, out_alleles, with_non_ref, loci.allele_slots, loci.pair_slots, loci.pair_sample, loci.pair_reverse,
             loci.pair_mapq, loci.pair_base_qual, loci.pair_end_distance, loci.log10_slots, loci.log10, n_samples, self._depth_slots,
-            self._depths, self._fs, self._sor, self._statistics, self._is_p,
+            self._depths, self._strand_depths, self._fs, self._sor, self._statistics, self._is_p,
         )  # fmt: skip
 
     def calls(self, loci, contig_id, alleles_of, settings):
@@ -305,7 +306,8 @@ class Records:
                 continue
             if self._with_non_ref and genotype[-1] == n_alleles - 1:
                 genotype, own = (0,) * self._ploidy, [0] * len(own)
-            samples.append(SampleCall(genotype, tuple(reads), sum(reads), min(quality, 99), tuple(own)))
+            strands = tuple(self._strand_depths[k, s].tolist())
+            samples.append(SampleCall(genotype, tuple(reads), sum(reads), min(quality, 99), tuple(own), strand_depths=strands))
         return tuple(samples)
 
     def _info(self, k, samples, n_reads):

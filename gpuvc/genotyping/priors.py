@@ -45,6 +45,13 @@ def _repeats(positions, reference, period_out, copies_out):
         copies_out[k] = best_copies
 
 
+def repeats_at(positions, reference):
+    """(int64[n], int64[n]): period, 1 to 8, and copies of the tandem repeat at each index (int64[n]) of the reference, uint8[any]."""
+    period, copies = np.empty(len(positions), np.int64), np.empty(len(positions), np.int64)
+    _repeats(positions, reference, period, copies)
+    return period, copies
+
+
 def allele_rates(candidates, reference, reference_start, settings):
     """float64[A]: chance that a diploid sample is heterozygous for each candidate allele.
 
@@ -61,8 +68,7 @@ def allele_rates(candidates, reference, reference_start, settings):
 
 def indel_rates(pos, length, reference, reference_start, settings):
     """float64[n]: the same of indels anchored at `pos` that insert (length above 0) or delete bases."""
-    period, copies = np.empty(len(pos), np.int64), np.empty(len(pos), np.int64)
-    _repeats(pos.astype(np.int64) + 1 - reference_start, reference, period, copies)
+    period, copies = repeats_at(pos.astype(np.int64) + 1 - reference_start, reference)
     whole_units = np.abs(length) % period == 0
     repeat_rate = 10.0 ** (-REPEAT_INDEL_PHRED[period - 1, np.minimum(copies, 20) - 1] / 10)
     return np.where(whole_units, np.maximum(settings.indel_heterozygosity, repeat_rate), settings.indel_heterozygosity)

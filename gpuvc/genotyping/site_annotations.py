@@ -32,7 +32,7 @@ def informative_allele(log10):
 @kernel
 def annotate_records(
     record_locus, out_slots, out_alleles, with_non_ref, allele_slots, pair_slots, pair_sample, pair_reverse, pair_mapq, pair_base_qual,
-    pair_end_distance, log10_slots, log10, n_samples, depth_slots, depths, fs, sor, statistics, is_p,
+    pair_end_distance, log10_slots, log10, n_samples, depth_slots, depths, strand_depths, fs, sor, statistics, is_p,
 ):  # fmt: skip
     """What the informative reads say at the loci that are called.
 
@@ -47,12 +47,15 @@ def annotate_records(
         Of the LocusBatch.
     depth_slots : int64[n + 1]; depths : int32[...]
         Written: reads by sample and allele of the record, by the likelihoods of its own alleles (AD).
+    strand_depths : int32[n, n_samples, 4]
+        Written, by the likelihoods of all alleles of the locus, as are the following; a read of an allele left out does not count: reads
+        for the reference, forward and reverse, and for any alternate (SB).
     fs, sor : float64[n]
-        Written, by the likelihoods of all alleles of the locus, as are the following; a read of an allele left out does not count.
+        Written.
     statistics : float64[n, 3]; is_p : int8[n, 3]
         Written: `rank_sum` of base quality, mapping quality, distance from the read's end.
     """
-    strands = np.empty((n_samples, 4), np.int64)  # reference forward, reference reverse, alternate forward, alternate reverse
+    strands = np.empty((n_samples, 4), np.int64)
     most = 0
     for k in range(record_locus.size):
         most = max(most, pair_slots[record_locus[k] + 1] - pair_slots[record_locus[k]])
@@ -97,6 +100,8 @@ def annotate_records(
             statistics[k, what], is_p[k, what] = rank_sum(values[what, : n_values[what]], is_alt[what, : n_values[what]])
         tested, pooled = np.zeros(4, np.int64), np.zeros(4, np.int64)
         for sample in range(n_samples):
+            for i in range(4):
+                strand_depths[k, sample, i] = strands[sample, i]
             pooled += strands[sample]
             if strands[sample].sum() > FEWEST_STRAND_READS:
                 tested += strands[sample]

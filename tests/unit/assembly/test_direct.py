@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from builders import codes
-from golden_assembly import bases_of, pack_cigar
+from golden_assembly import bases_of, region_of_reads
 
 from gpuvc.assembly.assemble import ASSEMBLED, NOT_TRIED, assemble
-from gpuvc.batches import RegionBatch, RegionReads
 from gpuvc.settings import Settings
 
 SEED = 21
@@ -25,19 +24,7 @@ def with_snvs(*sites, ref=REF):
 
 def assembled(reads, ref=REF, settings=SETTINGS):
     """RawHaplotypes of one region; a read is bases, or (bases, CIGAR, first reference base, quality)."""
-    reads = [read if isinstance(read, tuple) else (read, f"{len(read)}M", 0, 30) for read in reads]
-    n = len(reads)
-    cigars = [pack_cigar(read[1]) for read in reads]
-    lengths = np.array([0] + [len(read[0]) for read in reads])
-    pos = np.array([1000 + read[2] for read in reads], np.int32)
-    region_reads = RegionReads(
-        region_slots=np.array([0, n]), read=np.arange(n, dtype=np.int32), sample=np.zeros(n, np.int16), pos=pos, end=pos + 1,
-        cigar=np.array([op for cigar in cigars for op in cigar], np.uint32), cigar_offsets=np.cumsum([0] + [len(c) for c in cigars]),
-        bases=codes("".join(read[0] for read in reads)), base_quals=np.repeat([read[3] for read in reads], lengths[1:]).astype(np.uint8),
-        base_offsets=np.cumsum(lengths),
-    )  # fmt: skip
-    one = np.array([1000], np.int32)
-    regions = RegionBatch(0, one + 50, one + len(ref) - 50, one, one + len(ref))
+    regions, region_reads = region_of_reads(reads, ref)
     return assemble(regions, region_reads, codes(ref), 1000, settings)
 
 

@@ -1,12 +1,28 @@
 """FILTER values: what they mark, and what they leave alone."""
 
+import math
+
 import numpy as np
 import pytest
+from builders import codes
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuvc.batches import Call, SampleCall
-from gpuvc.genotyping.filters import FILTERS, IMBALANCE, NEAR_BP, NEAR_IMBALANCE, apply_filters, hidden_copies
+from gpuvc.genotyping.filters import (
+    FILTERS,
+    IMBALANCE,
+    LOW_RANK,
+    MAX_SLIPPAGE,
+    NEAR_BP,
+    NEAR_IMBALANCE,
+    ONE_STRAND,
+    SLIPPED,
+    apply_filters,
+    hidden_copies,
+    one_strand,
+    slippage,
+)
 
 
 def call(pos, depths, genotype=(0, 1), qual=100.0):
@@ -14,8 +30,11 @@ def call(pos, depths, genotype=(0, 1), qual=100.0):
     return Call(0, pos, "A", alts, qual, (), {}, (SampleCall(genotype, depths, sum(depths), 99, (100, 0, 100)),))
 
 
-def filters_of(*calls):
-    apply_filters(list(calls))
+PLAIN = codes("ACGTTGCA" * 1000)
+
+
+def filters_of(*calls, reference=PLAIN):
+    apply_filters(list(calls), reference, 0)
     return [found.filters for found in calls]
 
 
@@ -78,6 +97,86 @@ class TestAlleleBalance:
         assert filters_of(call(100, (16, 30, 15), (0, 2))) == [()]
 
 
+def strand_call(strands, rank=LOW_RANK, genotype=(0, 1), others=()):
+    """A heterozygote with these reads: reference forward and reverse, alternate forward and reverse."""
+    samples = [SampleCall(genotype, (16, 15), 31, 99, (100, 0, 100), strand_depths=own) for own in (strands, *others)]
+    return Call(0, 100, "A", ("C",), 100.0, (), {"BaseQRankSum": rank}, tuple(samples))
+
+
+class TestStrandBias:
+    def test_by_counting(self):
+        """5 alternate reads of 10 on one strand, none of 4 on the other: all orders of reads, all shares alike."""
+        shares = (np.arange(100_000) + 0.5) / 100_000
+        error = np.mean(shares**5 * (1 - shares) ** 5)
+        assert one_strand(5, 4, 5, 0) == pytest.approx(10 * math.log10(error / 0.5**14), abs=1e-3)
+        assert one_strand(4, 5, 0, 5) == one_strand(5, 4, 5, 0)
+        assert one_strand(5, 3, 5, 1) == pytest.approx(10 * math.log10(error * 0.01 / 0.5**14), abs=1e-3)
+
+    def test_alleles_on_both_strands_or_one_that_was_read_alone(self):
+        assert one_strand(10, 10, 10, 10) < -50
+        assert one_strand(15, 0, 15, 0) < 0 and one_strand(0, 0, 0, 0) <= 0
+
+    ONE, BOTH = (12, 12, 0, 12), (12, 12, 6, 6)
+
+    def test_one_strand_and_low_qualities_together(self):
+        assert one_strand(*self.ONE) >= ONE_STRAND > one_strand(*self.BOTH)
+        assert filters_of(strand_call(self.ONE)) == [("StrandBias",)]
+        assert filters_of(strand_call(self.ONE, LOW_RANK + 0.01)) == [()]
+        assert filters_of(strand_call(self.ONE, None)) == [()]
+        assert filters_of(strand_call(self.ONE, 3.0)) == [()]
+        assert filters_of(strand_call(self.BOTH)) == [()]
+
+    def test_heterozygotes_with_known_strands_only(self):
+        assert filters_of(strand_call(self.ONE, genotype=(1, 1))) == [()]
+        assert filters_of(strand_call(None)) == [()]
+
+    def test_samples_count_together(self):
+        assert filters_of(strand_call(self.ONE, others=[(4, 4, 8, 0)])) == [()]
+        assert filters_of(strand_call((3, 3, 0, 3), others=[(9, 9, 0, 9)])) == [("StrandBias",)]
+
+
+REPEAT = codes("ACGTTGCATG" + "CA" * 5 + "GGTTCCATGA" * 5)
+
+
+def indel_call(depths, alt, genotype=(0, 1), *, pos, ref, more=()):
+    samples = [SampleCall(genotype, own, sum(own), 99, (100, 0, 100)) for own in (depths, *more)]
+    return Call(0, pos, ref, (alt,), 100.0, (), {}, tuple(samples))
+
+
+class TestStutter:
+    def test_by_counting(self):
+        rates = MAX_SLIPPAGE * (np.arange(100_000) + 0.5) / 100_000
+        assert slippage(15, 3) == pytest.approx(10 * math.log10(np.mean(rates**3 * (1 - rates) ** 15) / 0.5**18), abs=0.01)
+        assert slippage(0, 0) == pytest.approx(0, abs=1e-9)
+
+    @pytest.mark.parametrize("depths, is_marked", [((15, 3), True), ((20, 5), True), ((9, 2), False), ((20, 8), False), ((15, 15), False)])
+    def test_share_and_depth(self, depths, is_marked):
+        assert (slippage(*depths) >= SLIPPED) == is_marked
+        # One copy is gained: the repeat begins behind the base that the record begins with.
+        call = indel_call(depths, "GCA", pos=9, ref="G")
+        assert filters_of(call, reference=REPEAT) == [("Stutter",) if is_marked else ()]
+
+    @pytest.mark.parametrize(
+        "ref, alt, is_marked",
+        [("G", "GCA", True), ("GCA", "G", True), ("G", "GCACA", True), ("G", "GC", False), ("GCAC", "G", False), ("G", "C", False)],
+    )
+    def test_whole_units_only(self, ref, alt, is_marked):
+        assert filters_of(indel_call((20, 3), alt, pos=9, ref=ref), reference=REPEAT) == [("Stutter",) if is_marked else ()]
+
+    def test_a_repeat_of_enough_copies(self):
+        short = codes("ACGTTGCATG" + "CA" * 4 + "GGTTCCATGA" * 5)
+        assert filters_of(indel_call((20, 3), "GCA", pos=9, ref="G"), reference=short) == [()]
+
+    def test_every_heterozygote_has_to_slip(self):
+        slips, holds = (20, 3), (15, 15)
+        assert filters_of(indel_call(slips, "GCA", pos=9, ref="G", more=[slips]), reference=REPEAT) == [("Stutter",)]
+        assert filters_of(indel_call(slips, "GCA", pos=9, ref="G", more=[holds]), reference=REPEAT) == [()]
+
+    @pytest.mark.parametrize("genotype, alt", [((1, 1), "GCA"), ((0, 1), "*"), ((0, 0, 1), "GCA")])
+    def test_diploid_heterozygotes_for_an_indel_only(self, genotype, alt):
+        assert filters_of(indel_call((20, 3), alt, genotype, pos=9, ref="G"), reference=REPEAT) == [()]
+
+
 class TestLowQual:
     @pytest.mark.parametrize("qual, expected", [(9.99, ("LowQual",)), (10.0, ()), (0.0, ("LowQual",))])
     def test_threshold(self, qual, expected):
@@ -92,4 +191,4 @@ def test_no_calls():
 
 
 def test_every_filter_is_described():
-    assert set(FILTERS) == {"LowQual", "AlleleBalance"} and all('"' not in text and "\n" not in text for text in FILTERS.values())
+    assert set(FILTERS) == {"LowQual", "AlleleBalance", "StrandBias", "Stutter"} and all('"' not in text and "\n" not in text for text in FILTERS.values())

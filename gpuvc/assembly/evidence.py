@@ -1,0 +1,184 @@
+"""Alleles that the reads of a region show, and that its graphs lost: to be put into haplotypes by `gpuvc.assembly.injection`.
+
+A graph loses an allele when the few reads that have it differ beside it, by errors or by other alleles: no path is left that enough reads
+share. Where haplotypes came straight from the reads (`gpuvc.assembly.direct`), nothing is lost and nothing is looked for.
+"""
+
+import numpy as np
+
+from gpuvc.assembly.direct import (
+    DELETED,
+    INDEL_POS,
+    INDEL_READS,
+    INSERTED,
+    MAX_INDELS,
+    MAX_INSERTION,
+    MESSY,
+    aligned_part,
+    find_indel,
+    is_sure,
+)
+from gpuvc.assembly.events import with_room
+from gpuvc.assembly.injection import AlleleTable
+from gpuvc.genotyping.genotypes import copy_costs
+from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_I, CONSUMES_READ, CONSUMES_REFERENCE, N
+from gpuvc.kernels.jit import kernel
+from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE
+
+
+def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, n_samples, settings):
+    """The alleles of the regions that went to graphs which enough reads show and no haplotype has → AlleleTable.
+
+    Parameters
+    ----------
+    regions : RegionBatch; region_reads : RegionReads; raw : RawHaplotypes
+        Of the same regions.
+    haplotypes : HaplotypeBatch
+        Over the padded spans, with events.
+    codes, codes_start : uint8[n], int
+        Reference that covers the padded spans.
+    n_samples : int
+    settings : Settings
+        sample_ploidy, min_base_quality.
+
+    Each lies in its region (not in the padding). What is enough is what makes a candidate of the pileup engine
+    (`gpuvc.pileup.candidates`), of all samples' reads together.
+    """
+    pos, ref_length, alt, alt_offsets = find_lost_alleles(
+        raw.tried_kmer_size[:, 0] > 0, regions.start, regions.end, regions.padded_start, regions.padded_end, codes, codes_start,
+        region_reads.region_slots, region_reads.pos, region_reads.cigar, region_reads.cigar_offsets, region_reads.bases,
+        region_reads.base_quals, region_reads.base_offsets, haplotypes.event_slots, haplotypes.event_pos, haplotypes.event_ref_length,
+        haplotypes.event_alt, haplotypes.event_alt_offsets, settings.min_base_quality, copy_costs(settings.sample_ploidy),
+        MIN_INDEL_SHARE / (settings.sample_ploidy * n_samples),
+    )  # fmt: skip
+    return AlleleTable(pos, ref_length, alt, alt_offsets, np.zeros(len(pos), np.bool_))
+
+
+@kernel
+def find_lost_alleles(
+    is_searched, start, end, padded_start, padded_end, codes, codes_start, region_slots, pos, cigar, cigar_offsets, bases, quals,
+    base_offsets, event_slots, event_pos, event_ref_length, event_alt, event_alt_offsets, min_base_quality, copy_cost, min_indel_share,
+):  # fmt: skip
+    """(pos, ref_length, alt, alt_offsets) of the lost alleles in genome order; is_searched : bool[n_regions]."""
+    longest = 0
+    for g in range(start.size):
+        longest = max(longest, np.int64(padded_end[g]) - padded_start[g])
+    counts, sums, depth = np.empty((longest, 4), np.int64), np.empty((longest, 4), np.int64), np.empty(longest + 1, np.int64)
+    indels, letters = np.empty((MAX_INDELS, 5), np.int64), np.empty((MAX_INDELS + 1, MAX_INSERTION), np.uint8)
+    out_pos, out_ref_length = np.empty(64, np.int32), np.empty(64, np.int32)
+    out_alt, out_offsets = np.empty(256, np.uint8), np.zeros(65, np.int64)
+    own = np.empty(MAX_INSERTION + 1, np.uint8)
+    n = 0
+    for g in range(start.size):
+        if not is_searched[g]:
+            continue
+        ref = codes[padded_start[g] - codes_start : padded_end[g] - codes_start]
+        n_indels = count_alleles(
+            ref, padded_start[g], region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, quals, base_offsets,
+            min_base_quality, counts, sums, depth, indels, letters,
+        )  # fmt: skip
+        for t in range(start[g] - padded_start[g], end[g] - padded_start[g]):
+            if ref[t] >= N:
+                continue
+            for kind in range(4 + n_indels):
+                if kind < 4:
+                    if kind == ref[t] or not is_shown(counts[t], sums[t], kind, copy_cost):
+                        continue
+                    own[0] = kind
+                    size, ref_length = 1, 1
+                else:
+                    i = kind - 4
+                    reads = indels[i, INDEL_READS]
+                    if indels[i, INDEL_POS] != t + 1 or reads < MIN_READS or reads < min_indel_share * depth[t]:
+                        continue
+                    size, ref_length = 1 + indels[i, INSERTED], 1 + indels[i, DELETED]
+                    own[0] = ref[t]
+                    own[1:size] = letters[i, : size - 1]
+                x = padded_start[g] + t
+                if has_event(
+                    x, ref_length, own[:size], event_slots[g], event_slots[g + 1], event_pos, event_ref_length, event_alt, event_alt_offsets
+                ):
+                    continue
+                out_pos, out_ref_length = with_room(out_pos, n, 1), with_room(out_ref_length, n, 1)
+                out_alt, out_offsets = with_room(out_alt, out_offsets[n], size), with_room(out_offsets, n + 1, 1)
+                out_pos[n], out_ref_length[n] = x, ref_length
+                out_alt[out_offsets[n] : out_offsets[n] + size] = own[:size]
+                out_offsets[n + 1] = out_offsets[n] + size
+                n += 1
+    return out_pos[:n].copy(), out_ref_length[:n].copy(), out_alt[: out_offsets[n]].copy(), out_offsets[: n + 1].copy()
+
+
+@kernel
+def count_alleles(
+    ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, sums, depth, indels,
+    letters,
+):  # fmt: skip
+    """Write reads and summed qualities by position and base, depth, and the distinct indels, left-aligned → their number.
+
+    ref : uint8[padded span], from `start` on. counts, sums : int64[>= span, 4]; depth : int64[>= span + 1]; indels, letters as in `direct`.
+    Indels that more than MAX_INDELS others precede, or at the ends of alignments, are not counted.
+    """
+    counts[: ref.size] = 0
+    sums[: ref.size] = 0
+    depth[: ref.size + 1] = 0
+    n_indels = 0
+    for row in range(first_row, last_row):
+        first, last, place, _ = aligned_part(row, cigar, cigar_offsets, base_offsets)
+        at = np.int64(pos[row]) - start
+        depth[min(max(at, 0), ref.size)] += 1
+        for c in range(first, last):
+            operation, length = np.int64(cigar[c]) & 15, np.int64(cigar[c]) >> 4
+            if ALIGNS >> operation & 1:
+                for t in range(max(0, -at), min(length, ref.size - at)):
+                    base, quality = bases[place + t], np.int64(quals[place + t])
+                    if base < N and quality >= min_base_quality:
+                        counts[at + t, base] += 1
+                        sums[at + t, base] += quality
+            elif (operation == CIGAR_I or operation == CIGAR_D) and first < c < last - 1:
+                inserted = length if operation == CIGAR_I else 0
+                deleted = length - inserted
+                if 0 < at and at + deleted < ref.size and is_sure(place - 1, inserted + 2, bases, quals, min_base_quality):
+                    i = find_indel(ref, at, deleted, inserted, place, bases, n_indels, indels, letters)
+                    if i != MESSY:
+                        indels[i, INDEL_READS] += 1
+                        n_indels = max(n_indels, i + 1)
+            if CONSUMES_REFERENCE >> operation & 1:
+                at += length
+            if CONSUMES_READ >> operation & 1:
+                place += length
+        depth[min(max(at, 0), ref.size)] -= 1
+    for t in range(ref.size):
+        depth[t + 1] += depth[t]
+    return n_indels
+
+
+@kernel
+def is_shown(counts, sums, base, copy_cost):
+    """Whether some genotype with the base explains these reads and qualities, int64[4] each, better by MIN_SNV_EVIDENCE than one without."""
+    reads = counts[base]
+    if reads < MIN_READS:
+        return False
+    ploidy = copy_cost.size - 1
+    evidence = np.int64(-1) << 40
+    for copies in range(1, ploidy + 1):
+        cost = reads * copy_cost[copies]
+        if copies < ploidy:
+            cost += (counts.sum() - reads) * copy_cost[ploidy - copies]
+        else:
+            cost += 100 * (sums.sum() - sums[base])
+        evidence = max(evidence, 100 * sums[base] - cost)
+    return evidence >= MIN_SNV_EVIDENCE
+
+
+@kernel
+def has_event(pos, ref_length, alt, first, last, event_pos, event_ref_length, event_alt, event_alt_offsets):
+    """Whether one of the events first to last is this allele."""
+    for e in range(first, last):
+        if event_pos[e] != pos or event_ref_length[e] != ref_length or event_alt_offsets[e + 1] - event_alt_offsets[e] != alt.size:
+            continue
+        t = 0
+        while t < alt.size and event_alt[event_alt_offsets[e] + t] == alt[t]:
+            t += 1
+        if t == alt.size:
+            return True
+    return False
