@@ -66,24 +66,24 @@ class TestBundledLoci:
         x = ask("chr20:7458:G:GTTT")
         assert verdict(x) == ("called", "filters") and "G>GTT,GTTT 1/2" in x["verdict"]["text"]
         assert (allele(x, "G>GTTT")["forward"], allele(x, "G>GTTT")["reverse"]) == (8, 1)
-        reference, *others = x["likelihoods"]["alleles"]
-        assert reference["forward"] + reference["reverse"] == 0 and [o["allele"] for o in others] == ["GTT", "GTTT"]
+        reference, *others = x["likelihoods"]["alleles"]  # `T`, from reads misaligned in the run, has none
+        assert reference["forward"] + reference["reverse"] == 0 and [o["allele"] for o in others if o["forward"]] == ["GTT", "GTTT"]
 
     def test_an_snv_that_is_an_insertion(self, ask):
         # Wrong in the aligner's pile: 8 of 57 reads show 9224 A>G beside a run of A. GATK calls 9223 A>AG (8,14) and no SNV: these reads
         # end in the run and were aligned without the insertion.
         x = ask("chr20:9224:A:G")
-        assert verdict(x) == ("not called", "assembly")
+        assert verdict(x) == ("not called", "genotyping")
         assert allele(x, "A>G")["forward"] + allele(x, "A>G")["reverse"] == 8
-        assert x["verdict"]["text"].endswith("8 of these fit a haplotype with 9,223 A>AG (called) best")
+        assert "QUAL 0.0 is below 10; genotype 0/0 of A,G fits the reads best" in x["verdict"]["text"]
 
     def test_reads_that_fell_apart_behind_a_homopolymer(self, ask):
         # A third of the reads show 29283 C>T, 15 of 16 on the reverse strand; these reads have edit distances of 3 to 25 (NM), most are
         # clipped at a run of T, and the others have 0.8 on average (samtools view). GATK has no record: sequencing errors.
         x = ask("chr20:29283")
-        assert verdict(x) == ("not called", "assembly") and x["allele"] == {"pos": 29283, "ref": "C", "alt": "T"}
+        assert verdict(x) == ("not called", "genotyping") and x["allele"] == {"pos": 29283, "ref": "C", "alt": "T"}
         assert (allele(x, "C>T")["forward"], allele(x, "C>T")["reverse"]) == (1, 15)
-        assert "16 of these fit no haplotype and have no say" in x["verdict"]["text"]
+        assert "of 16 reads that show it, 0 fit a haplotype with it, 2 one without" in x["verdict"]["text"]
 
     def test_low_base_qualities(self, ask):
         # 7 of 50 reads show 81938 T>A, all reverse, with base qualities 23, 23, 23, 23, 17, 15 and 10 (mpileup -Q 0); GATK has no record.
@@ -167,12 +167,12 @@ class TestSharedLoci:
 
     def test_a_missed_allele_beside_another(self):
         # Truth: 316844 CTCT>CTCTTCTTCT,C 2|1. mpileup: 6 reads with 3 bases less, 3 with 6 more. GATK calls the deletion alone, 1/1, too:
-        # the repeat is longer than the k-mers, and no graph has the longer allele; so its reads fit nothing.
+        # the repeat is longer than the k-mers, no graph has the longer allele, and 3 reads of 31 are too few to put it in.
         x = ask_shared("hard", "20:316844:CTCT:CTCTTCTTCT")
         assert verdict(x) == ("not called", "assembly")
         assert (allele(x, "C>CTCTTCT")["forward"], allele(x, "C>CTCTTCT")["reverse"]) == (2, 1)
         assert (allele(x, "CTCT>C")["forward"], allele(x, "CTCT>C")["reverse"]) == (5, 1)
-        assert "3 reads show; 3 of these fit no haplotype and have no say" in x["verdict"]["text"]
+        assert "3 reads show; 3 of these fit the reference best" in x["verdict"]["text"]
         assert x["verdict"]["text"].endswith("called there: 316,844 CTCT>C")
         assert x["assembly"]["kmers"][0] == {"k": 10, "outcome": "reference repeats a k-mer"}
 
