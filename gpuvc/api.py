@@ -255,7 +255,7 @@ def call_variants(
         source = stack.enter_context(
             open_alignments(
                 paths, reference=reference, sample_name=sample_name, threads=threads,
-                with_names=bool(bam_output) or caller.needs_names(settings),
+                extras=caller.extra_columns(settings, bool(bam_output)),
             )
         )  # fmt: skip
         contigs = source.contigs

@@ -27,7 +27,9 @@ class ReadBatch:
     base_quals : uint8[sum of read lengths]
         Phred; 255 throughout a read whose qualities are not stored.
     name : bytes[R] or None
-        Read names, a NumPy array of fixed width, where they were asked for (`open_alignments`, with_names).
+        Read names, a NumPy array of fixed width, where they were asked for (`open_alignments`, extras).
+    extended_mapq : int16[R] or None
+        The tag XQ that DRAGEN's aligner writes, -1 for none, where it was asked for.
     """
 
     contig_id: np.ndarray
@@ -46,6 +48,7 @@ class ReadBatch:
     base_quals: np.ndarray
     base_offsets: np.ndarray
     name: np.ndarray | None = None
+    extended_mapq: np.ndarray | None = None
 
     @property
     def n_reads(self):

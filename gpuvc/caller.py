@@ -21,7 +21,7 @@ from gpuvc.genotyping.filters import LOW_QUAL, NEAR_BP, apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.intervals import Interval
-from gpuvc.io.columns import rank_names
+from gpuvc.io.columns import extend_mapq, rank_names
 from gpuvc.io.given import Given
 from gpuvc.likelihoods.pairhmm import score_haplotypes
 from gpuvc.likelihoods.score import score_reads
@@ -51,9 +51,13 @@ def fetch_reads(shard, alignments, settings, clock):
         return alignments.fetch(Interval(near.contig_id, max(0, near.start - MAX_READ_SPAN), near.end))
 
 
-def needs_names(settings):
-    """Whether reads are called with their names. GATK has reads that start together in the order of their names, gpuvc of their hashes."""
-    return settings.engine == "haplotype" and settings.concordance == "hc"
+def extra_columns(settings, with_reads=False):
+    """Names of the extra columns that calling needs, or writing the reads, for `open_alignments`.
+
+    GATK has reads that start together in the order of their names, gpuvc in that of the names' hashes.
+    """
+    with_names = with_reads or (settings.engine == "haplotype" and settings.concordance == "hc")
+    return (*(("name",) if with_names else ()), *(("extended_mapq",) if settings.transform_dragen_mapping_quality else ()))
 
 
 def _near(span, contig_length, settings):
@@ -96,8 +100,11 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
         use, refused, n_bases = choose_reads(reads, contig_length, settings, shard.span.start, shard.span.end)
         near = _near(shard.span, contig_length, settings)
         use = use[reads.ref_end[use] > near.start]
-        if needs_names(settings):  # the hashes have chosen among too many reads
+        # Now that filters and hashes have chosen:
+        if settings.engine == "haplotype" and settings.concordance == "hc":
             rank_names(reads)
+        if settings.transform_dragen_mapping_quality:
+            extend_mapq(reads)
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)
     clock.add("bases", n_bases)

@@ -247,8 +247,8 @@ def look_inside(
     shown = ", ".join(map(str, paths))
     genome = open_reference(reference)
     backend, _ = choose_backend(device)
-    with_names = caller.needs_names(settings)
-    with open_alignments(paths, reference=reference, sample_name=sample_name, with_names=with_names) as source:
+    extras = caller.extra_columns(settings)
+    with open_alignments(paths, reference=reference, sample_name=sample_name, extras=extras) as source:
         contigs = source.contigs
         check_contigs(contigs, genome.contigs, shown, reference)
         at = parse_region(place, contigs, where="place")

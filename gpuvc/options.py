@@ -492,6 +492,13 @@ CALL_OPTIONS = (
     ),
     Option(
         HAPLOTYPES,
+        ("--transform-dragen-mapping-quality",),
+        "transform_dragen_mapping_quality",
+        Switch(),
+        "take the mapping quality of reads that pass the filters from the tag XQ of DRAGEN's aligner, where they have it",
+    ),
+    Option(
+        HAPLOTYPES,
         ("--apply-bqd",),
         "apply_bqd",
         Switch(),
@@ -725,7 +732,6 @@ REFUSED = (
     _refused("--dragstr-het-hom-ratio", _DRAGEN),
     _refused("--dont-use-dragstr-pair-hmm-scores", _DRAGEN, Switch(), ["true", "false"]),
     _refused("--use-posteriors-to-calculate-qual -gp-qual", _DRAGEN, Switch(), ["false"]),
-    _refused("--transform-dragen-mapping-quality", _DRAGEN, Switch(), ["false"]),
     _refused("--pileup-detection", _DRAGEN, Switch(), ["false"]),
     _refused("--flow-mode", _DRAGEN, does=["none"]),
     _refused("--force-active", _ASSEMBLY, Switch(), ["false"]),

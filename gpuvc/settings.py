@@ -85,6 +85,7 @@ class Settings:
     # min_mapping_quality.
     genotyping_mapping_quality: int = None  # type: ignore[assignment]
     read_overlap_margin: int = 2  # bases; GATK --allele-informative-reads-overlap-margin
+    transform_dragen_mapping_quality: bool = False  # GATK --transform-dragen-mapping-quality
     apply_bqd: bool = False  # GATK --apply-bqd
     apply_frd: bool = False  # GATK --apply-frd
 

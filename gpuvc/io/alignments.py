@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 MAX_READ_GROUPS = 1 << 15  # the read_group column is int16
 
 
-def open_alignments(paths, *, reference=None, sample_name=None, threads=1, with_names=False):
+def open_alignments(paths, *, reference=None, sample_name=None, threads=1, extras=()):
     """The reads of one sample in BAM or CRAM files.
 
     Parameters
@@ -38,8 +38,8 @@ def open_alignments(paths, *, reference=None, sample_name=None, threads=1, with_
         Keeps that sample's reads where the headers name several.
     threads : int
         Threads that inflate ahead of a file without index.
-    with_names : bool
-        Whether `fetch` fills the column `name`.
+    extras : tuple of str
+        Which of the columns EXTRAS `fetch` fills, too.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def open_alignments(paths, *, reference=None, sample_name=None, threads=1, with_
     try:
         first_group = 0
         for path in paths:
-            inputs.append(_open_one(path, reference, threads, first_group, with_names))
+            inputs.append(_open_one(path, reference, threads, first_group, extras))
             first_group += len(inputs[-1].header.read_groups)
         if first_group > MAX_READ_GROUPS:
             raise InputError(f"read groups of {', '.join(paths)}: found {first_group}, expected at most {MAX_READ_GROUPS}.")
@@ -68,21 +68,21 @@ def open_alignments(paths, *, reference=None, sample_name=None, threads=1, with_
         raise
 
 
-def _open_one(path, reference, threads, first_group, with_names):
+def _open_one(path, reference, threads, first_group, extras):
     """The reader for what `path` is."""
     if is_url(path):
-        return HtslibFile(path, reference=reference, threads=threads, first_group=first_group, with_names=with_names)
+        return HtslibFile(path, reference=reference, threads=threads, first_group=first_group, extras=extras)
     if "://" in path and not Path(path).exists():
         raise UsageError(f"input {path}: found a URL of an unknown kind, expected http, https, ftp, s3 or gs. Download it first.")
     fd = _open_file(path)
     try:
         if path == "-":
-            return StreamedBam("standard input", fd, threads, first_group, with_names)
+            return StreamedBam("standard input", fd, threads, first_group, extras)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return StreamedBam(path, fd, threads, first_group, with_names)
+            return StreamedBam(path, fd, threads, first_group, extras)
         if kind_of(os.pread(fd, 64, 0), path) == "cram":
             check_cram_end(fd, path)
-            source = HtslibFile(path, reference=reference, threads=threads, first_group=first_group, with_names=with_names)
+            source = HtslibFile(path, reference=reference, threads=threads, first_group=first_group, extras=extras)
             os.close(fd)
             if source.index_path is not None:
                 _warn_of_old_index(source.index_path, path)
@@ -90,10 +90,10 @@ def _open_one(path, reference, threads, first_group, with_names):
         check_eof_block(fd, path)
         index_path = find_index(path)
         if index_path is None:
-            return StreamedBam(path, fd, threads, first_group, with_names)
+            return StreamedBam(path, fd, threads, first_group, extras)
         header = BamStream(fd, path).header
         _warn_of_old_index(index_path, path)
-        return IndexedBam(path, fd, header, read_index(index_path, path, len(header.contigs)), first_group, with_names)
+        return IndexedBam(path, fd, header, read_index(index_path, path, len(header.contigs)), first_group, extras)
     except BaseException:
         os.close(fd)
         raise

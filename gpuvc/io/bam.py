@@ -28,14 +28,14 @@ class IndexedBam:
 
     is_sequential = False
 
-    def __init__(self, path, fd, header, index, first_group=0, with_names=False):
-        """`first_group`: where this file's read groups start among those of all inputs. `with_names`: `fetch` fills the column `name`."""
+    def __init__(self, path, fd, header, index, first_group=0, extras=()):
+        """`first_group`: where this file's read groups start among those of all inputs. `extras`: columns that `fetch` fills, too."""
         self.path = path
         self.header = header
         self.total_bytes = os.fstat(fd).st_size
         self._index = index
         self._first_group = first_group
-        self._with_names = with_names
+        self._extras = extras
         self._fd = fd
         self._local = threading.local()
 
@@ -62,7 +62,7 @@ class IndexedBam:
         for start, end in self._index.query(*region):
             if self._scan_range(buffer, start >> 16, start & 0xFFFF, end, region):
                 break
-        return buffer.columns(first_group=self._first_group, with_names=self._with_names)
+        return buffer.columns(first_group=self._first_group, extras=self._extras)
 
     def _scan_range(self, buffer, offset, n_skipped, end, region=(ANY_CONTIG, 0, 0)):
         """Inflate and scan the records from `n_skipped` inflated bytes behind the block at `offset` to virtual offset `end`.

@@ -20,6 +20,9 @@ PER_READ = {
 }
 
 
+EXTRAS = ("name", "extended_mapq")  # columns that are None unless they are asked for
+
+
 def new_columns(n_reads, n_cigar, n_bases):
     """A ReadBatch of that size; its offsets are 0, everything else is yet to be written."""
     return ReadBatch(
@@ -73,7 +76,9 @@ def take_reads(batch, rows):
     taken.cigar_offsets, taken.base_offsets = cigar_offsets, base_offsets
     for name in PER_READ:
         np.take(getattr(batch, name), rows, out=getattr(taken, name))
-    taken.name = None if batch.name is None else batch.name[rows]
+    for name in EXTRAS:
+        column = getattr(batch, name)
+        setattr(taken, name, None if column is None else column[rows])
     _copy_segments(batch.cigar.view(np.uint8), batch.cigar_offsets, 4, rows, taken.cigar.view(np.uint8), cigar_offsets)
     _copy_segments(batch.bases, batch.base_offsets, 1, rows, taken.bases, base_offsets)
     _copy_segments(batch.base_quals, batch.base_offsets, 1, rows, taken.base_quals, base_offsets)
@@ -93,14 +98,20 @@ def join_batches(batches):
     joined = {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in (*PER_READ, "cigar", "bases", "base_quals")}
     for name in ("cigar_offsets", "base_offsets"):
         joined[name] = _offsets(np.concatenate([np.diff(getattr(batch, name)) for batch in batches]))
-    names = [batch.name for batch in batches if batch.n_reads]
-    joined["name"] = np.concatenate(names) if names and all(name is not None for name in names) else None
+    for name in EXTRAS:
+        parts = [getattr(batch, name) for batch in batches if batch.n_reads]
+        joined[name] = np.concatenate(parts) if parts and all(part is not None for part in parts) else None
     return ReadBatch(**joined)
 
 
 def rank_names(batch):
     """Put the rank of each read's name in the place of its hash, so that reads compare as their names do."""
     batch.name_hash = np.unique(batch.name, return_inverse=True)[1].astype(np.uint64)
+
+
+def extend_mapq(batch):
+    """Put XQ in the place of the mapping quality of the reads that have it."""
+    batch.mapq = np.where(batch.extended_mapq >= 0, batch.extended_mapq, batch.mapq).astype(np.uint8)
 
 
 UNPLACED = 1 << 62  # sorts behind every place

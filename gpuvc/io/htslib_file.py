@@ -53,10 +53,10 @@ class ViewWorker:
         )
         os.close(status_write)
 
-    def batches(self, arguments, first_group=0, recycle=False, with_names=False):
+    def batches(self, arguments, first_group=0, recycle=False, extras=()):
         """The batches of `samtools view` with `arguments`. Raises InputError with htslib's message where it fails."""
         with self._answer(arguments) as stream:
-            yield from stream.batches(1, first_group, recycle, with_names)
+            yield from stream.batches(1, first_group, recycle, extras)
 
     def header(self, arguments):
         """The header of `samtools view` with `arguments`, which are to end in no records."""
@@ -110,11 +110,11 @@ class ViewWorker:
 class HtslibFile:
     """A CRAM, or a BAM or CRAM at a URL, behind the interface of `IndexedBam`."""
 
-    def __init__(self, path, *, reference=None, threads=1, first_group=0, with_names=False):
+    def __init__(self, path, *, reference=None, threads=1, first_group=0, extras=()):
         self.path = path
         self._threads = threads
         self._first_group = first_group
-        self._with_names = with_names
+        self._extras = extras
         self._idle = []
         self._lock = threading.Lock()
         self._forward = None
@@ -169,7 +169,7 @@ class HtslibFile:
         """Batches of `samtools view` over the file or a region, by an idle process or a new one."""
         arguments = [*self._arguments, *(["-@", str(threads - 1)] if threads > 1 else []), self._location, *regions]
         with self._worker() as worker:
-            yield from worker.batches(arguments, self._first_group, recycle, self._with_names and not recycle)
+            yield from worker.batches(arguments, self._first_group, recycle, () if recycle else self._extras)
 
     @contextlib.contextmanager
     def _worker(self):

@@ -77,7 +77,7 @@ class RecordBuffer:
             raise self._error(ended)
         return ended == PAST_REGION
 
-    def columns(self, store=None, first_group=0, with_names=False):
+    def columns(self, store=None, first_group=0, extras=()):
         """The found records as a ReadBatch: in `store`'s arrays, or else in new ones of exactly their size."""
         n = int(self.state[records.N_RECORDS])
         n_cigar, n_bases = int(self.cigar_offsets[n]) if n else 0, int(self.base_offsets[n]) if n else 0
@@ -90,11 +90,14 @@ class RecordBuffer:
             batch.contig_id, batch.pos, batch.ref_end, batch.mapq, batch.flag, batch.read_group, batch.mate_contig_id, batch.mate_pos,
             batch.template_length, batch.name_hash, batch.cigar, batch.cigar_offsets, batch.bases, batch.base_quals, batch.base_offsets,
         )  # fmt: skip
+        starts = self.record_starts[:n]
+        if bad < 0 and "extended_mapq" in extras:
+            batch.extended_mapq = np.empty(n, np.int16)
+            bad = records.read_extended_mapq(self.inflated, starts, batch.extended_mapq)
         if bad >= 0:
             place = problems.place_in_words(self.header, int(batch.contig_id[bad]), int(batch.pos[bad]))
             raise self._error(records.BAD_TAGS, place)
-        if with_names:
-            starts = self.record_starts[:n]
+        if "name" in extras:
             names = np.zeros((n, max(1, int(self.inflated[starts + 12].max(initial=1)) - 1)), np.uint8)
             records.copy_names(self.inflated, starts, names)
             batch.name = names.view(f"S{names.shape[1]}").ravel()

@@ -29,10 +29,10 @@ PROBLEMS = {
     BAD_LENGTHS: ("name, CIGAR, SEQ and QUAL lengths", "more bytes than the record has", "lengths that fit the record"),
     BAD_PLACE: ("contig or position", "a value out of range", "a contig of the header and a position from -1"),
     BAD_CIGAR: ("CIGAR", "an unknown operation, or an end beyond 2^31", "operations MIDNSHP=X"),
-    BAD_TAGS: ("tags", "an unknown type or a tag that runs past the record", "well-formed tags"),
+    BAD_TAGS: ("tags", "an unknown type, a tag that runs past the record, or an XQ that is no mapping quality", "well-formed tags"),
 }
 
-_RG, _CG = 0x4752, 0x4743  # "RG", "CG" as little-endian numbers
+_RG, _CG, _XQ = 0x4752, 0x4743, 0x5158  # "RG", "CG", "XQ" as little-endian numbers
 
 
 @kernel(inline="always")
@@ -268,6 +268,37 @@ def copy_names(inflated, record_starts, out):
         first = record_starts[i] + 4 + 32
         for k in range(np.int64(inflated[record_starts[i] + 12]) - 1):
             out[i, k] = inflated[first + k]
+
+
+@kernel
+def read_extended_mapq(inflated, record_starts, out):
+    """Write the integer tag XQ of records, -1 for none: out is int16[n_reads].
+
+    Returns -1, or the index of the first record whose tags are damaged, or whose XQ is no mapping quality.
+    """
+    base = np.int64(inflated.ctypes.data)
+    for i in range(out.size):
+        at = base + record_starts[i] + 4
+        end = at + np.int64(load_i32(at - 4))
+        word = load_u64(at + 8)
+        n_bases = np.int64(load_i32(at + 16))
+        tags = at + 32 + np.int64(word & np.uint64(0xFF)) + 4 * np.int64((word >> np.uint64(32)) & np.uint64(0xFFFF))
+        tag = _find_tag(tags + ((n_bases + 1) >> 1) + n_bases, end, _XQ)
+        out[i] = -1
+        if tag == 0:
+            continue
+        if tag < 0:
+            return i
+        kind, value = np.int64(load_u16(tag)) & 0xFF, np.int64(load_i32(tag + 1))
+        size = 1 if kind == 99 or kind == 67 else 2 if kind == 115 or kind == 83 else 4 if kind == 105 or kind == 73 else 0  # cC sS iI
+        if size == 0 or tag + 1 + size > end:
+            return i
+        value &= (1 << 8 * size) - 1
+        is_negative = kind >= 97 and value >> (8 * size - 1) == 1  # small letters are signed
+        if value > 255 or is_negative:
+            return i
+        out[i] = value
+    return -1
 
 
 @kernel

@@ -88,7 +88,7 @@ class BamStream:
             header = parse_bam_header(buffer.inflated[: buffer.n_inflated].tobytes(), self.path)
         return header, buffer.inflated[header.n_bytes : buffer.n_inflated].copy()
 
-    def batches(self, threads=1, first_group=0, recycle=True, with_names=False):
+    def batches(self, threads=1, first_group=0, recycle=True, extras=()):
         """All records in order of the stream; with `recycle` a batch is valid until the next is asked for, else it is the caller's."""
         store = ColumnStore() if recycle else None
         carry, last_contig, last_pos = self._carry, 0, -1
@@ -98,7 +98,7 @@ class BamStream:
             buffer.scan(buffer.n_inflated)
             last_contig, last_pos = int(buffer.state[LAST_CONTIG]), int(buffer.state[LAST_POS])
             carry = buffer.inflated[int(buffer.state[POSITION]) : buffer.n_inflated].copy()
-            batch = buffer.columns(store, first_group, with_names)
+            batch = buffer.columns(store, first_group, extras)
             if batch.n_reads:
                 yield batch
         if len(carry):
@@ -195,13 +195,13 @@ class StreamedBam:
 
     is_sequential = True
 
-    def __init__(self, path, fd, threads=1, first_group=0, with_names=False):
+    def __init__(self, path, fd, threads=1, first_group=0, extras=()):
         self.path = path
         self.total_bytes = os.fstat(fd).st_size if _is_regular(fd) else 0
         self._fd = fd
         self._threads = threads
         self._first_group = first_group
-        self._with_names = with_names
+        self._extras = extras
         self._stream = BamStream(fd, path)
         self.header = self._stream.header
         self._forward = None
@@ -222,7 +222,7 @@ class StreamedBam:
         """As `ForwardReads.fetch`."""
         if self._forward is None:
             stream = self._whole_stream()
-            batches = stream.batches(self._threads, self._first_group, recycle=False, with_names=self._with_names)
+            batches = stream.batches(self._threads, self._first_group, recycle=False, extras=self._extras)
             self._forward = ForwardReads(batches, self.path, self.header)
         return self._forward.fetch(interval)
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pysam
 import pytest
 from builders import CONTIG, Read, haplotype, random_sequence, reads_of, write_bam, write_fasta
 
@@ -382,3 +383,28 @@ def test_filters_see_calls_in_other_regions_beyond_a_cut(tmp_path):
     whole = filters()
     assert whole == [(900, ("AlleleBalance",)), (1030, ("AlleleBalance",))]
     assert filters(f"{CONTIG}:1-965") + filters(f"{CONTIG}:966-2000") == whole
+
+
+def test_extended_mapping_qualities_take_the_place_of_plain_ones(demo_data, run_cli, tmp_path):
+    """Once the filters are through: XQ may lie below the least mapping quality."""
+    paths = {"extended": tmp_path / "extended.bam", "plain": tmp_path / "plain.bam"}
+    with pysam.AlignmentFile(demo_data.bam) as source:
+        kept = [read for read in source.fetch("chr20", 5000, 12_000) if read.mapping_quality >= 20]
+        for name, path in paths.items():
+            with pysam.AlignmentFile(str(path), "wb", template=source) as file:
+                for k, read in enumerate(kept):
+                    if name == "extended":
+                        read.set_tag("XQ", 11 * k % 61, "i")
+                    else:
+                        read.set_tag("XQ", None)
+                        read.mapping_quality = 11 * k % 61
+                    file.write(read)
+            pysam.index(str(path))
+    records = {}
+    for name, path in paths.items():
+        option = {"extended": ["--transform-dragen-mapping-quality"], "plain": ["--minimum-mapping-quality", "0"]}[name]
+        command = ["call", "-R", demo_data.reference, "-I", path, "-O", tmp_path / f"{name}.vcf", "--engine", "haplotype", "--no-version"]
+        done = run_cli(*command, "--concordance", "hc", "-L", "chr20:5001-12000", *option)
+        assert done.code == 0, done.err
+        records[name] = [line for line in (tmp_path / f"{name}.vcf").read_text().splitlines() if not line.startswith("##")]
+    assert len(records["plain"]) > 10 and records["extended"] == records["plain"]

@@ -25,7 +25,7 @@ from gpuvc.intervals import Interval
 from gpuvc.io import record_buffer
 from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bgzf import SLACK_BYTES, BlockTable
-from gpuvc.io.columns import PER_READ, join_batches
+from gpuvc.io.columns import EXTRAS, PER_READ, join_batches
 from gpuvc.io.record_buffer import RecordBuffer
 from reference.oracles.columns import columns_of
 
@@ -69,7 +69,7 @@ def kernels_alone(data, header):
     record_buffer.new_columns = guarded_columns
     try:
         buffer.scan(buffer.n_inflated)
-        return buffer.columns(with_names=True)
+        return buffer.columns(extras=EXTRAS)
     finally:
         record_buffer.new_columns = record_buffer_columns
 

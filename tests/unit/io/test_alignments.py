@@ -15,7 +15,7 @@ from bam_files import HEADER, record
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Interval
 from gpuvc.io.alignments import _merge_streams, open_alignments
-from gpuvc.io.columns import join_batches, merge_batches, rank_names, take_reads
+from gpuvc.io.columns import extend_mapq, join_batches, merge_batches, rank_names, take_reads
 from gpuvc.io.stream import ForwardReads
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -236,7 +236,7 @@ def test_read_names_where_asked_for(tmp_path):
         ([plain], ["other0", "other1", "other2"]),
         ([indexed, plain], ["r10", "other0", "r9", "other1", "a-much:longer/name", "other2", "r9"]),
     ):
-        with open_alignments(paths, with_names=True) as source:
+        with open_alignments(paths, extras=("name",)) as source:
             reads = source.fetch(ALL)
         assert reads.name.astype(str).tolist() == expected
         ranks = sorted(set(expected))
@@ -244,9 +244,26 @@ def test_read_names_where_asked_for(tmp_path):
         assert reads.name_hash.tolist() == [ranks.index(name) for name in expected]
 
 
+def test_extended_mapping_qualities(tmp_path):
+    """Integers of any size, none, and what is none."""
+    tags = [[("XQ", 7, "C")], [("RG", "lane1")], [("NM", 3), ("XQ", 250, "i")], [("XQ", 0, "s"), ("XA", "x")]]
+    path = bam_files.write_bam(tmp_path / "a.bam", [record(10 * k, f"r{k}", tags=tag) for k, tag in enumerate(tags)])
+    with open_alignments([path], extras=("extended_mapq",)) as source:
+        reads = source.fetch(ALL)
+    assert reads.name is None and reads.extended_mapq.tolist() == [7, -1, 250, 0]
+    extend_mapq(reads)
+    assert reads.mapq.tolist() == [7, 60, 250, 0]
+    for tag in (("XQ", 256, "i"), ("XQ", -1, "c"), ("XQ", 1.5), ("XQ", "x")):
+        path = bam_files.write_bam(tmp_path / "b.bam", [record(5, tags=[tag])])
+        with open_alignments([path]) as source:
+            assert source.fetch(ALL).extended_mapq is None
+        with open_alignments([path], extras=("extended_mapq",)) as source, pytest.raises(InputError, match="XQ that is no mapping quality"):
+            source.fetch(ALL)
+
+
 def test_read_names_of_a_cram(demo_data):
-    with open_alignments([demo_data.cram], reference=demo_data.reference, with_names=True) as source:
+    with open_alignments([demo_data.cram], reference=demo_data.reference, extras=("name",)) as source:
         found = source.fetch(Interval(0, 30_000, 30_500)).name
-    with open_alignments([demo_data.bam], with_names=True) as source:
+    with open_alignments([demo_data.bam], extras=("name",)) as source:
         expected = source.fetch(Interval(0, 30_000, 30_500)).name
     assert len(found) > 200 and (found == expected).all()
