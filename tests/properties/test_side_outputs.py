@@ -1,5 +1,6 @@
 """Given alleles and ploidies, realigned reads and region tracks do not depend on how the work is done."""
 
+import random
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pysam
 import pytest
 
+import gpuvc
 from benchmarks.datasets import BUNDLED
 from gpuvc.batches import RegionBatch
 from gpuvc.intervals import Shard
@@ -52,6 +54,22 @@ def test_threads_and_shards(made, options):
     assert list(whole) == ["calls.vcf.gz", "calls.vcf.gz.tbi", "reads.bai", "reads.bam", "regions.igv"]
     assert made(*GIVEN, *options, "--threads", 2, "--shard-bytes", 40_000) == whole
     assert made(*GIVEN, *options, "--threads", 1, "--shard-bytes", 700_000) == whole
+
+
+def test_given_alleles_of_a_whole_are_those_of_its_parts():
+    """Cut inside given alleles, beside them, at borders of ploidies, and anywhere."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    options = {"alleles": GIVEN[1], "ploidy_regions": str(GIVEN[3]), "settings": gpuvc.Settings(engine="haplotype"), "device": "cpu"}
+
+    def call(start, end):
+        return gpuvc.call_variants(str(BUNDLED / "chr20.fa"), str(BAM), intervals=[f"chr20:{start + 1}-{end}"], **options).calls
+
+    whole = call(15_000, 45_000)
+    edges = [edge for c in whole for edge in (c.pos - 1, c.pos, c.pos + 1, c.pos + len(c.ref)) if 15_000 < edge < 45_000]
+    cuts = sorted({*rng.sample(edges, 12), *(rng.randrange(15_001, 45_000) for _ in range(3)), 20_000, 40_000})
+    assert [c for part in pairwise([15_000, *cuts, 45_000]) for c in call(*part)] == whole, cuts
 
 
 def test_they_change_no_call(made):
