@@ -300,7 +300,7 @@ def call_variants(
         clock = Clock()
 
         def work(shard, reads):
-            watchers = [output.watch(shard) for output in beside]
+            watchers = [other.watch(shard) for other in beside]
             calls = call_shard(shard, source, genome, settings, backend, clock, reads, given=given, see=_seen_by(watchers))
             return calls, [watcher.result() for watcher in watchers]
 
@@ -314,11 +314,11 @@ def call_variants(
         results = _watched(_written_beside(results, beside), shards, source, writer, progress)
         by_type, by_filter = merge_shards(results, contigs, writer)
         with clock.stage("finish"):
-            for output in beside:
-                output.finish()
+            for other in beside:
+                other.finish()
             writer.commit()
-            for output in beside:
-                output.publish()
+            for other in beside:
+                other.publish()
         n_used = clock.counts.pop("reads.passed", 0)
         refused = {name.removeprefix("reads."): n for name, n in list(clock.counts.items()) if name.startswith("reads.")}
         for name in refused:
@@ -355,8 +355,8 @@ def _seen_by(watchers):
 def _written_beside(results, beside):
     """Pass on the calls of each shard; write what the other outputs took from it."""
     for shard, (calls, taken) in results:
-        for output, rows in zip(beside, taken, strict=True):
-            output.add(shard, rows)
+        for other, rows in zip(beside, taken, strict=True):
+            other.add(shard, rows)
         yield shard, calls
 
 

@@ -1,5 +1,6 @@
 """Records of reads that are known by their columns: a second look into the files, for outputs that need names and tags."""
 
+import os
 import threading
 
 import pysam
@@ -19,8 +20,8 @@ class WholeRecords:
     """
 
     def __init__(self, paths, reference):
-        self._paths = paths
-        self._reference = reference
+        self._paths = [os.fspath(path) for path in paths]
+        self._reference = os.fspath(reference)
         self._local = threading.local()
 
     def _files(self):

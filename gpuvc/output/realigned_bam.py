@@ -75,7 +75,7 @@ class RealignedBam:
     Raises
     ------
     UsageError
-        Another suffix.
+        Another suffix or type.
     OutputError
         The place cannot be written; when opened where that can be known, so before any work.
     """
@@ -83,6 +83,8 @@ class RealignedBam:
     def __init__(self, path, writer_type, source, whole_records, *, with_version=True, create_index=True):
         if not str(path).endswith(".bam"):
             raise UsageError(f"option --bam-output: found {path}, expected a name that ends in .bam.")
+        if writer_type not in WRITER_TYPES:
+            raise UsageError(f"option --bam-writer-type: found {writer_type}, expected {' or '.join(WRITER_TYPES)}.")
         self._type = writer_type
         self._contigs = source.contigs
         self._whole_records = whole_records

@@ -1,5 +1,6 @@
 """The BAM of realigned reads on small made-up samples, and what can go wrong with it."""
 
+import json
 import resource
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -76,6 +77,11 @@ def test_the_hash_of_a_haplotype_is_that_of_a_java_array(call):
     assert record.get_tag("HC") == value - (value >> 31 << 32)
 
 
+def test_the_report_names_the_vcf(sample, call):
+    call(output=sample.folder / "out.vcf", report=sample.folder / "report.json", assembly_region_out=sample.folder / "out.igv")
+    assert json.loads((sample.folder / "report.json").read_text())["output"] == str(sample.folder / "out.vcf")
+
+
 def test_an_old_index_does_not_outlive_its_file(sample, call):
     for name in ("out.bam.bai", "out.bam.csi", "out.csi"):
         (sample.folder / name).write_text("old")
@@ -87,6 +93,10 @@ class TestRefused:
     def test_a_name_that_is_no_bam(self, call):
         with pytest.raises(gpuvc.UsageError, match=r"--bam-output: found out.sam, expected a name that ends in .bam"):
             call(bam_output="out.sam")
+
+    def test_an_unknown_type(self, call):
+        with pytest.raises(gpuvc.UsageError, match=r"--bam-writer-type: found ALL, expected CALLED_HAPLOTYPES or"):
+            call(bam_writer_type="ALL")
 
     def test_reads_without_index(self, sample, call):
         bam = write_bam(sample.folder / "plain.bam", sample.reads, {CONTIG: REFERENCE}, index=False)
