@@ -15,7 +15,7 @@ import numpy as np
 
 from gpuvc import caller
 from gpuvc.backends import choose_backend
-from gpuvc.batches import Call
+from gpuvc.batches import Call, ShardCalls
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
@@ -118,30 +118,37 @@ def _pieces(rows, cuts):
 
 
 def call_shard(shard, alignments, reference, settings, backend, clock, reads=None, **more):
-    """Calls of one shard; see `gpuvc.caller.call_shard`, also for `more`. `reads` may be given when they were fetched before."""
+    """ShardCalls of one shard; see `gpuvc.caller.call_shard`, also for `more`. `reads` may be given when they were fetched before."""
     if reads is None:
         reads = caller.fetch_reads(shard, alignments, settings, clock)
     name = alignments.contigs.names[shard.contig_id]
     if name not in reference.contigs.index:
         if not reads.n_reads:
-            return []
+            return ShardCalls([], None)
         raise InputError(missing_contig(name, reference.contigs, "the alignments", reference.path))
     return caller.call_shard(shard, reads, alignments, reference, settings, backend, clock, **more)
 
 
-def merge_shards(results, contigs, writer):
-    """Write the calls of all shards, which come in genome order as (shard, calls), and count them.
+def merge_shards(results, contigs, writer, settings):
+    """Write the calls of all shards, which come in genome order as (shard, ShardCalls), and count them.
 
     Returns
     -------
     by_type, by_filter : Counter
     """
     by_type, by_filter = Counter(), Counter()
-    for shard, calls in results:
+    gvcf = None
+    if settings.emit_ref_confidence != "NONE":
+        from gpuvc.output.gvcf import GvcfLines
+
+        gvcf = GvcfLines(contigs.names, settings)
+    for shard, (calls, blocks) in results:
         name = contigs.names[shard.contig_id]
-        writer.write("".join(format_call(call, name) for call in calls))
+        writer.write(gvcf.of_shard(calls, blocks) if gvcf else "".join(format_call(call, name) for call in calls))
         by_type.update(variant_type(call.ref, call.alts) for call in calls)
         by_filter.update(";".join(call.filters) or "PASS" for call in calls)
+    if gvcf:
+        writer.write(gvcf.rest())
     return by_type, by_filter
 
 
@@ -260,6 +267,8 @@ def call_variants(
         )  # fmt: skip
         contigs = source.contigs
         samples = source.samples_to_call() if settings.engine == "haplotype" else (source.sample,)
+        if settings.emit_ref_confidence != "NONE":
+            _check_confidence(settings, samples, ploidy_regions)
         shown = ", ".join(map(str, paths))
         missing = check_contigs(contigs, genome.contigs, shown, reference)
         targets = resolve_intervals(
@@ -312,7 +321,7 @@ def call_variants(
             prepare_in_turn=source.is_sequential,
         )
         results = _watched(_written_beside(results, beside), shards, source, writer, progress)
-        by_type, by_filter = merge_shards(results, contigs, writer)
+        by_type, by_filter = merge_shards(results, contigs, writer, settings)
         with clock.stage("finish"):
             for other in beside:
                 other.finish()
@@ -360,14 +369,27 @@ def _written_beside(results, beside):
         yield shard, calls
 
 
+def _check_confidence(settings, samples, ploidy_regions):
+    """Raise UsageError where reference confidence cannot be had."""
+    option = "option --emit-ref-confidence: found"
+    if settings.engine != "haplotype":
+        raise UsageError(f"{option} it with --engine {settings.engine}, expected --engine haplotype.")
+    if ploidy_regions:
+        raise UsageError(f"{option} it with --ploidy-regions, expected one ploidy. Call each ploidy's part with --intervals.")
+    if len(samples) != 1:
+        raise UsageError(
+            f"{option} {len(samples)} samples ({', '.join(samples)}), expected one. Choose it with --sample-name, and join the GVCFs."
+        )
+
+
 def _watched(results, shards, source, writer, progress):
     """Pass the results on; keep the calls where they are wanted, tell how far the run is."""
     total_bp = sum(shard.n_bases for shard in shards)
     done_bp = 0
-    for shard, calls in results:
+    for shard, called in results:
         if isinstance(writer, _Kept):
-            writer.calls += calls
-        yield shard, calls
+            writer.calls += called.calls
+        yield shard, called
         done_bp += shard.n_bases
         if progress:
             done_bytes = source.total_bytes * done_bp // max(1, total_bp)

@@ -1,6 +1,7 @@
 """What travels between the stages: columns, never one object per read."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -108,6 +109,56 @@ class Call:
     filters: tuple[str, ...]
     info: dict
     samples: tuple[SampleCall, ...]
+
+
+@dataclass(slots=True)
+class ReferenceBlocks:
+    """Runs of positions without a record, in genome order; B blocks.
+
+    start, end : int32[B]
+        0-based, half-open.
+    ref : uint8[B]
+        Code of the first base.
+    band : int32[B]
+        Least genotype quality of the positions that may share the block.
+    phred_likelihoods : int32[B, ploidy + 1]
+        The least of any position, of 0 .. ploidy copies of anything but the reference.
+    min_depth, depth : int32[B]
+        Least and median.
+    other_depth : int32[B] or None
+        Reads that do not show the reference, where every block is one position.
+    first_depths, last_depths : int64[...]
+        Positions by depth of the first and the last block, which may go on in a neighbouring shard.
+    """
+
+    contig_id: int
+    start: np.ndarray
+    end: np.ndarray
+    ref: np.ndarray
+    band: np.ndarray
+    phred_likelihoods: np.ndarray
+    min_depth: np.ndarray
+    depth: np.ndarray
+    other_depth: np.ndarray | None
+    first_depths: np.ndarray
+    last_depths: np.ndarray
+
+    @property
+    def n_blocks(self):
+        return len(self.start)
+
+
+class ShardCalls(NamedTuple):
+    """What is called in a shard, in genome order.
+
+    calls : list[Call]
+        Those whose first base lies in one of the shard's targets.
+    blocks : ReferenceBlocks or None
+        Of the targets, between and behind the calls; None where reference confidence is not asked for.
+    """
+
+    calls: list
+    blocks: "ReferenceBlocks | None"
 
 
 PILEUP_FIELDS = (

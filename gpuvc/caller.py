@@ -15,22 +15,24 @@ from gpuvc.assembly.finalise import finalise_reads, reclip
 from gpuvc.assembly.haplotypes import align_haplotypes
 from gpuvc.assembly.injection import inject_alleles, split_records
 from gpuvc.assembly.trimming import trim_haplotypes
-from gpuvc.batches import RegionBatch
+from gpuvc.batches import RegionBatch, ShardCalls
 from gpuvc.genotyping.calls import call_loci
 from gpuvc.genotyping.filters import LOW_QUAL, NEAR_BP, apply_filters
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.genotyping.haplotype_calls import genotype_regions
+from gpuvc.genotyping.reference_confidence import ReferenceConfidence
 from gpuvc.intervals import Interval
 from gpuvc.io.columns import extend_mapq, rank_names
 from gpuvc.io.given import Given
 from gpuvc.likelihoods.pairhmm import score_haplotypes
+from gpuvc.likelihoods.realign import realign_reads
 from gpuvc.likelihoods.score import score_reads
 from gpuvc.pileup.activity import activity_profile
 from gpuvc.pileup.candidates import find_candidates
 from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.pileup.pileup import pile_up
 from gpuvc.pileup.read_filters import MAX_READ_SPAN, choose_reads
-from gpuvc.pileup.regions import active_regions, reach, with_ploidies
+from gpuvc.pileup.regions import reach, split_contig, with_ploidies
 
 CONTEXT_BP = 768
 """With the pileup engine, a call depends on reads within this distance of it, plus the rest of those reads: 150 bp to calls that decide
@@ -90,11 +92,11 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
 
     Returns
     -------
-    list[Call]
-        Those whose first base lies in one of the shard's targets, in genome order. They do not depend on where the shard begins or ends.
+    ShardCalls
+        Of the shard's targets. They do not depend on where the shard begins or ends, but blocks end there.
     """
     if reads.n_reads == 0 and see is None:
-        return []
+        return ShardCalls([], _without_reads(shard, reads, alignments, reference, settings))
     with clock.stage("filter"):
         contig_length = alignments.contigs.lengths[shard.contig_id]
         use, refused, n_bases = choose_reads(reads, contig_length, settings, shard.span.start, shard.span.end)
@@ -108,8 +110,7 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)
     clock.add("bases", n_bases)
-    engine = _ENGINES[settings.engine]
-    return _inside(engine(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given), shard)
+    return _ENGINES[settings.engine](shard, near, reads, use, alignments, reference, settings, backend, clock, see, given)
 
 
 def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
@@ -129,7 +130,8 @@ def _call_from_counts(shard, near, reads, use, alignments, reference, settings, 
     with clock.stage("likelihoods"):
         likelihoods = score_reads(reads, use, candidates, events, codes, window.start, settings, backend)
     with clock.stage("genotyping"):
-        return call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
+        calls = call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
+    return ShardCalls(_inside(calls, shard.targets), None)
 
 
 def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
@@ -148,7 +150,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             reads, use, sample, n_samples, near.start, near.end, codes, window.start, contig_length,
             settings.sample_ploidy if ploidy is None else np.where(ploidy > 0, ploidy, settings.sample_ploidy), settings, forced_spans,
         )  # fmt: skip
-        regions = active_regions(
+        regions, inactive = split_contig(
             profile, near.start, _with_neighbours(shard.targets, contig_length), shard.contig_id, contig_length, settings, shard.intervals
         )
         regions, ploidies = with_ploidies(regions, ploidy, near.start, contig_length, settings)
@@ -156,6 +158,9 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
     if see:
         see("activity", reads=reads, use=use, sample=sample, codes=codes, codes_start=window.start, start=near.start, raw=profile)
     calls, covering = [], []
+    confidence = None
+    if settings.emit_ref_confidence != "NONE":
+        confidence = ReferenceConfidence(reads, sample, span, codes, window.start, contig_length, settings)
     for batch, ploidy in _batches_of(regions, ploidies, reads, use):
         settings = replace(settings, sample_ploidy=ploidy)
         with clock.stage("assembly"):
@@ -175,15 +180,25 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             see("assembly", regions=batch, ploidy=ploidy, reads=whole, raw=raw, aligned=aligned)
             see("likelihoods", haplotypes=haplotypes, reads=found, is_side=is_side, likelihoods=likelihoods)
         with clock.stage("genotyping"):
-            calls += genotype_regions(
-                batch, haplotypes, found, likelihoods, is_side, reads, codes, window.start, n_samples, settings, backend, forced,
+            realigned = realign_reads(found, haplotypes, likelihoods)
+            of_batch = genotype_regions(
+                batch, haplotypes, found, likelihoods, realigned, is_side, reads, codes, window.start, n_samples, settings, backend, forced,
                 covering, see,
             )  # fmt: skip
+        if confidence:
+            with clock.stage("reference confidence"):
+                of_batch = confidence.add_active(batch, whole, haplotypes, found, likelihoods, realigned, of_batch)
+        calls += of_batch
     with clock.stage("genotyping"):
         apply_filters(calls, codes, window.start, settings.standard_min_confidence if settings.concordance == "hc" else LOW_QUAL)
     if see:
         see("calls", calls=calls)
-    return calls
+    if not confidence:
+        return ShardCalls(_inside(calls, shard.targets), None)
+    with clock.stage("reference confidence"):
+        confidence.add_inactive(inactive, use)
+        written = calls if shard.intervals is None else _inside(calls, shard.intervals)
+        return confidence.finish(shard.targets, [call for call in written if call.pos < span.start], _inside(calls, shard.targets))
 
 
 _ENGINES = {"pileup": _call_from_counts, "haplotype": _call_from_haplotypes}
@@ -221,11 +236,21 @@ def _batches_of(regions, ploidies, reads, use):
     ]  # fmt: skip
 
 
-def _inside(calls, shard):
-    """The calls whose first base lies in a target of the shard."""
+def _inside(calls, targets):
+    """The calls whose first base lies in a target."""
     if not calls:
         return calls
     pos = np.array([call.pos for call in calls])
-    target = np.searchsorted(shard.targets[:, 0], pos, side="right") - 1
-    inside = (target >= 0) & (pos < shard.targets[np.maximum(target, 0), 1])
+    target = np.searchsorted(targets[:, 0], pos, side="right") - 1
+    inside = (target >= 0) & (pos < targets[np.maximum(target, 0), 1])
     return [call for call, keep in zip(calls, inside.tolist()) if keep]
+
+
+def _without_reads(shard, reads, alignments, reference, settings):
+    """The ReferenceBlocks of a shard that no read is near; None when they are not asked for."""
+    name = alignments.contigs.names[shard.contig_id]
+    if settings.emit_ref_confidence == "NONE":
+        return None
+    codes = reference.window(name, shard.span.start, shard.span.end)
+    nowhere = ReferenceConfidence(reads, None, shard.span, codes, shard.span.start, alignments.contigs.lengths[shard.contig_id], settings)
+    return nowhere.finish(shard.targets, [], []).blocks

@@ -131,7 +131,7 @@ class Option:
     def default(self):
         """Of the field of Settings that it sets, in the option's own words; None when it sets another argument, or a list."""
         default = getattr(Settings(), self.to, ())
-        if default == () or self.repeatable:
+        if default == () or self.repeatable or isinstance(self.kind, Flag):
             return None
         return self._in_words(default)
 
@@ -147,12 +147,13 @@ class Option:
 
 AS_GATK_ONLY = ("apply_bqd", "apply_frd")
 """Fields of Settings that belong to GATK's genotype model; gpuvc's own has no such part."""
-FILES, PLACES, READS, CALLING, HAPLOTYPES, MACHINE, WORDS = (
+FILES, PLACES, READS, CALLING, HAPLOTYPES, CONFIDENCE, MACHINE, WORDS = (
     "input and output",
     "where to call",
     "reads and bases",
     "calling",
     "the haplotype engine",
+    "where nothing varies",
     "machine",
     "words",
 )
@@ -564,6 +565,23 @@ CALL_OPTIONS = (
         "write the regions that were assembled as a track for IGV",
     ),
     Option(
+        CONFIDENCE,
+        ("--emit-ref-confidence", "-ERC"),
+        "emit_ref_confidence",
+        Choice(("NONE", "GVCF", "BP_RESOLUTION")),
+        "say of one sample's every base how sure it is that nothing varies, or of blocks (GVCF); any QUAL is called then",
+    ),
+    Option(CONFIDENCE, ("--gvcf",), "emit_ref_confidence", Flag("GVCF"), "the same as --emit-ref-confidence GVCF"),
+    Option(
+        CONFIDENCE,
+        ("--gvcf-gq-bands", "-GQB"),
+        "gvcf_gq_bands",
+        Integer(1, 100, "GQ"),
+        "a new block begins at this quality (default: 1 to 60, 70, 80, 90, 99)",
+        repeatable=True,
+    ),
+    Option(CONFIDENCE, ("--floor-blocks",), "floor_blocks", Switch(), "give a block the least quality of its band, and no likelihoods"),
+    Option(
         MACHINE,
         ("--device",),
         "device",
@@ -669,7 +687,7 @@ NOTED = (
     Noted(("--monitor-usage",), Flag(), "see --report"),
 )
 
-_GVCF = "gpuvc writes variants only so far"
+_GVCF = "gpuvc writes variants, or with --emit-ref-confidence every position"
 _ASSEMBLY = "the assembly has no such setting so far"
 _ANNOTATIONS = "the annotations that `gpuvc call` writes are fixed; drop some with bcftools annotate -x"
 _PLOIDY = "name the regions and their ploidies in a file: --ploidy-regions"
@@ -697,10 +715,6 @@ def _refused(names, instead, takes=Text(), does=()):  # noqa: B008 - a constant
 
 
 REFUSED = (
-    _refused("--emit-ref-confidence -ERC", f"{_GVCF}. Use --emit-ref-confidence NONE, or leave it out", does=["none"]),
-    _refused("--gvcf", f"{_GVCF}. Leave it out", Flag()),
-    _refused("--gvcf-gq-bands -GQB", _GVCF),
-    _refused("--floor-blocks", _GVCF, Switch(), ["false"]),
     _refused("--output-mode", f"{_GVCF}. Use --output-mode EMIT_VARIANTS_ONLY, or leave it out", does=["emit_variants_only"]),
     _refused("--sample-sex", _PLOIDY),
     _refused("--range-male", _PLOIDY),
@@ -837,6 +851,8 @@ def read_options(arguments, table, *, command, others=(), word=None) -> Request:
     for option in table:
         if option.required and option.to not in values:
             raise UsageError(f"option {'/'.join(option.names[:2])}: found none, expected {option.help}. See gpuvc {command} --help.")
+    if values.get("emit_ref_confidence", "NONE") != "NONE" and values.get("standard_min_confidence"):
+        notes.append(f"{given['standard_min_confidence']}: with --emit-ref-confidence it is 0, as in GATK.")
     return Request(implied | values, notes)
 
 
@@ -856,6 +872,9 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
             f"option --min-assembly-region-size: found {settings.min_assembly_region_size}, expected at most "
             f"--max-assembly-region-size ({settings.max_assembly_region_size})."
         )
+    if list(settings.gvcf_gq_bands) != sorted(set(settings.gvcf_gq_bands)):
+        bands = ", ".join(map(str, settings.gvcf_gq_bands))
+        raise UsageError(f"option --gvcf-gq-bands: found {bands}, expected each above the one before.")
     threshold = settings.genotyping_mapping_quality
     if settings.engine != "haplotype" and threshold > settings.min_mapping_quality:
         raise UsageError(

@@ -72,6 +72,10 @@ class Settings:
     indel_padding: int = 75
     str_padding: int = 75
     heterozygosity_stdev: float = 0.01  # GATK --heterozygosity-stdev
+    # GATK --emit-ref-confidence: NONE, GVCF or BP_RESOLUTION; other than NONE makes standard_min_confidence 0.
+    emit_ref_confidence: str = "NONE"
+    gvcf_gq_bands: tuple[int, ...] = ()  # exclusive upper bounds; GATK --gvcf-gq-bands, its default when empty
+    floor_blocks: bool = False  # GATK --floor-blocks
     # "none": ours. "hc": what HaplotypeCaller does, where that is known to be worse or an accident.
     concordance: str = "none"
     active_probability_threshold: float = 0.002  # GATK --active-probability-threshold
@@ -95,6 +99,8 @@ class Settings:
                 object.__setattr__(self, name, value)
         if self.genotyping_mapping_quality is None:
             object.__setattr__(self, "genotyping_mapping_quality", self.min_mapping_quality)
+        if self.emit_ref_confidence != "NONE":
+            object.__setattr__(self, "standard_min_confidence", 0.0)
 
     def as_dict(self):
         """The record as plain values, for reports and journals."""

@@ -328,25 +328,36 @@ def _goes_before(a, b, rows, flag, mapq, mate_contig_id, mate_pos, template_leng
 
 @kernel
 def _sort_rows(n, order, spare, rows, flag, mapq, mate_contig_id, mate_pos, template_length, name_hash):
-    """Fill order[:n] with the rows in the order of section 1.4 (merge sort, stable)."""
+    """Fill order[:n] with the rows in the order of section 1.4 (merge sort, stable; rows come nearly sorted)."""
+    columns = (rows, flag, mapq, mate_contig_id, mate_pos, template_length, name_hash)
     for i in range(n):
         order[i] = i
     width = 1
     while width < n:
-        for begin in range(0, n, 2 * width):
-            middle, stop = min(begin + width, n), min(begin + 2 * width, n)
-            i, j = begin, middle
-            for k in range(begin, stop):
-                take_right = j < stop
-                if take_right and i < middle:
-                    take_right = _goes_before(order[j], order[i], rows, flag, mapq, mate_contig_id, mate_pos, template_length, name_hash)
-                if take_right:
+        for begin in range(0, n - width, 2 * width):
+            middle, stop = begin + width, min(begin + 2 * width, n)
+            if not _goes_before(order[middle], order[middle - 1], *columns):
+                continue
+            # Only what lies between the first on the right and the last on the left changes places.
+            low, high = begin, middle - 1
+            while low < high:
+                half = (low + high) // 2
+                if _goes_before(order[middle], order[half], *columns):
+                    high = half
+                else:
+                    low = half + 1
+            first = low
+            i, j, k = first, middle, first
+            while i < middle:
+                if j < stop and _goes_before(order[j], order[i], *columns):
                     spare[k] = order[j]
                     j += 1
                 else:
                     spare[k] = order[i]
                     i += 1
-        _copy(spare, 0, n, order)
+                k += 1
+            for i in range(first, k):
+                order[i] = spare[i]
         width *= 2
 
 
@@ -640,8 +651,7 @@ def reclip(rows, span_start, span_end, reads, sample, settings):
     reads, sample
         As for `finalise_reads`.
 
-    Rows with fewer than MIN_READ_BASES unclipped bases are discarded. Those aside count for INFO DP and MQ and nothing else: the mapping
-    quality is below settings.genotyping_mapping_quality, or the mate is mapped on another contig.
+    Rows with fewer than MIN_READ_BASES unclipped bases are discarded. Those aside (`stands_aside`) count for INFO DP and MQ only.
     """
     n_operations = len(rows.cigar) + ROOM * rows.n_rows
     per_region = np.diff(rows.region_slots)
@@ -655,8 +665,29 @@ def reclip(rows, span_start, span_end, reads, sample, settings):
         *_scratch(int(per_region.max(initial=0)), most_operations, longest_cigar), *_columns(out),
     )  # fmt: skip
     clipped = _trimmed(out)
-    r = clipped.read
+    return clipped, stands_aside(clipped, reads, settings)
+
+
+def take_rows(rows, chosen):
+    """The RegionReads of the chosen rows; chosen : bool[N]."""
+    kept = np.concatenate(([0], np.cumsum(chosen)))
+    new = {"region_slots": kept[rows.region_slots]}
+    for name in ("read", "sample", "pos", "end"):
+        new[name] = getattr(rows, name)[chosen]
+    n_operations, n_bases = np.diff(rows.cigar_offsets), np.diff(rows.base_offsets)
+    new["cigar"] = rows.cigar[: rows.cigar_offsets[-1]][np.repeat(chosen, n_operations)]
+    new["cigar_offsets"] = np.concatenate(([0], np.cumsum(n_operations[chosen])))
+    is_taken = np.repeat(chosen, n_bases)
+    new["bases"], new["base_quals"] = rows.bases[: rows.base_offsets[-1]][is_taken], rows.base_quals[: rows.base_offsets[-1]][is_taken]
+    new["base_offsets"] = np.concatenate(([0], np.cumsum(n_bases[chosen])))
+    return RegionReads(**new)
+
+
+def stands_aside(rows, reads, settings):
+    """bool[N]: rows of a RegionReads whose mapping quality is below settings.genotyping_mapping_quality, or whose mate is mapped on another
+    contig."""
+    r = rows.read
     has_mate = (reads.flag[r] & FLAG_PAIRED != 0) & (reads.flag[r] & FLAG_MATE_UNMAPPED == 0)
     has_mate &= (reads.mate_contig_id[r] >= 0) & (reads.mate_pos[r] >= 0)
     is_elsewhere = has_mate & (reads.mate_contig_id[r] != reads.contig_id[r])
-    return clipped, is_elsewhere | (reads.mapq[r] < settings.genotyping_mapping_quality)
+    return is_elsewhere | (reads.mapq[r] < settings.genotyping_mapping_quality)

@@ -19,13 +19,14 @@ from gpuvc.genotyping.site_annotations import annotate_records, excess_het, inbr
 from gpuvc.genotyping.weighted import prior_counts, weighted_pls
 from gpuvc.kernels.codes import ASCII_OF_CODE
 from gpuvc.likelihoods.marginalize import NON_REF, REFERENCE, SPANNING, marginalize
-from gpuvc.likelihoods.realign import realign_reads
 
 MOST_ALLELES = 50  # htsjdk has no genotype likelihoods beyond
 COVERING_BP = 1000
 """A record's genotype depends on earlier ones only through deletions that reach it; none is as long as this."""
 MOST_ROUNDED = 1e-6
 """A probability below it, computed as the rest of one near 1, has lost digits to rounding."""
+_INFO_FOR_JOINT_CALLS = ("BaseQRankSum", "DP", "ExcessHet", "MLEAC", "MLEAF", "MQRankSum", "ReadPosRankSum")
+"""What a GVCF says of a record; all else is made of it once the samples are joined."""
 _TEXT_OF = {SPANNING: "*", NON_REF: "<NON_REF>"}
 
 
@@ -38,14 +39,15 @@ class OwnModel(NamedTuple):
 
 
 def genotype_regions(
-    regions, haplotypes, region_reads, likelihoods, side_reads, reads, codes, codes_start, n_samples, settings, backend, forced=None,
-    covering=None, see=None,
+    regions, haplotypes, region_reads, likelihoods, realigned, side_reads, reads, codes, codes_start, n_samples, settings, backend,
+    forced=None, covering=None, see=None,
 ):  # fmt: skip
     """Call the variants of a batch of regions.
 
     Parameters
     ----------
-    regions : RegionBatch; haplotypes : HaplotypeBatch; region_reads : RegionReads; likelihoods : LikelihoodBatch
+    regions : RegionBatch; haplotypes : HaplotypeBatch; region_reads : RegionReads
+    likelihoods : LikelihoodBatch; realigned : RealignedReads
         Of the same regions; haplotypes trimmed and with events, reads clipped to their span.
     side_reads : bool[N]
         Rows that count for depth and mapping quality only.
@@ -69,11 +71,11 @@ def genotype_regions(
     """
     as_gatk = settings.concordance == "hc"
     ploidy = settings.sample_ploidy
-    realigned = realign_reads(region_reads, haplotypes, likelihoods)
+    with_non_ref = settings.emit_ref_confidence != "NONE"
     with_models = settings.apply_bqd or settings.apply_frd
     loci = marginalize(
         region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, most_alleles(ploidy, MAX_GENOTYPES),
-        margin=settings.read_overlap_margin, with_soft_clips=with_models,
+        with_non_ref, margin=settings.read_overlap_margin, with_soft_clips=with_models,
     )  # fmt: skip
     least = None
     if with_models:
@@ -94,12 +96,12 @@ def genotype_regions(
         is_forced &= np.repeat(np.diff(n_before)[loci.region] > 0, np.diff(loci.allele_slots))
     records = call_loci(
         loci, settings.standard_min_confidence, n_samples, settings, is_forced,
-        [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend), see=see, least=least,
+        [] if covering is None else covering, None if as_gatk else OwnModel(codes, codes_start, backend), with_non_ref, see, least,
     )  # fmt: skip
     if see:
         see("records", records=records)
     calls = records.calls(loci, regions.contig_id, alleles_of, settings)
-    return calls if as_gatk or ploidy != 2 else _phase(calls, records, loci, haplotypes)
+    return calls if ploidy != 2 or (as_gatk and not with_non_ref) else _phase(calls, records, loci, haplotypes, as_gatk)
 
 
 def allele_texts(loci, locus, haplotypes, codes, codes_start):
@@ -287,7 +289,11 @@ class Records:
             n_reads = loci.depth[locus].tolist()
             info = self._info(k, samples, n_reads)
             n_known = int(loci.mapq_reads[locus])
-            info["MQ"] = math.sqrt(loci.mapq_squares[locus] / n_known) if n_known else None
+            if self._with_non_ref:
+                info = {key: value for key, value in info.items() if key in _INFO_FOR_JOINT_CALLS}
+                info["RAW_MQandDP"] = (int(loci.mapq_squares[locus]), n_known)
+            else:
+                info["MQ"] = math.sqrt(loci.mapq_squares[locus] / n_known) if n_known else None
             calls.append(Call(contig_id, int(loci.pos[locus]), texts[0], tuple(texts[1:]), self._quals[k], (), _in_order(info), samples))
         return calls
 
@@ -354,8 +360,8 @@ def trim_suffix(texts):
     return [text[: len(text) - n] if text[0] not in "*<" else text for text in texts] if n else texts
 
 
-def _phase(calls, records, loci, haplotypes):
-    """The calls, phased region by region."""
+def _phase(calls, records, loci, haplotypes, as_gatk):
+    """The calls, phased region by region; GATK gives a phase to alleles that nobody carries, too."""
     region = loci.region[records.locus]
     cuts = [0, *(np.flatnonzero(np.diff(region)) + 1).tolist(), len(calls)]
     phased = []
@@ -363,7 +369,7 @@ def _phase(calls, records, loci, haplotypes):
         group = calls[first:last]
         if last - first > 1:
             carriers, own_alts = _carriers(range(first, last), records, loci, haplotypes)
-            is_carried = [any(max(sample.genotype) > 0 for sample in call.samples) for call in group]
+            is_carried = [as_gatk or any(max(sample.genotype) > 0 for sample in call.samples) for call in group]
             group = phase_calls(group, [mask if carried else 0 for mask, carried in zip(carriers, is_carried)], own_alts)
         phased += group
     return phased

@@ -10,7 +10,7 @@ from gpuvc.genotyping.allele_frequency import genotype_slots
 from gpuvc.genotyping.dependence import weigh_errors
 from gpuvc.genotyping.genotypes import REFERENCE_PSEUDOCOUNT, copy_costs, genotype_table, log_sum_table
 from gpuvc.genotyping.priors import indel_rates
-from gpuvc.likelihoods.marginalize import REFERENCE
+from gpuvc.likelihoods.marginalize import NON_REF, REFERENCE
 
 
 def weighted_pls(loci, ploidy, n_samples, backend, see=None):
@@ -36,7 +36,8 @@ def weighted_pls(loci, ploidy, n_samples, backend, see=None):
     task_genotype = (np.arange(len(task_locus)) - np.repeat(np.cumsum(n_genotypes) - n_genotypes, n_genotypes)).astype(np.int32)
     penalties, allele_slots = _penalties(loci, pair_locus, n_alleles)
     is_indel = np.zeros(loci.n_loci, np.bool_)
-    is_indel[np.repeat(np.arange(loci.n_loci), n_alleles)[loci.allele_length != np.repeat(loci.ref_length, n_alleles)]] = True
+    has_length = (loci.allele_length != np.repeat(loci.ref_length, n_alleles)) & (loci.allele_event != NON_REF)
+    is_indel[np.repeat(np.arange(loci.n_loci), n_alleles)[has_length]] = True
     for sample in range(n_samples):
         pairs = np.flatnonzero(loci.pair_sample == sample)
         own, own_slots = _rows(penalties, allele_slots, pairs)
@@ -79,4 +80,5 @@ def prior_counts(loci, row, locus_of, codes, codes_start, settings):
     indels = np.flatnonzero(length)
     rates[indels] = indel_rates(loci.pos[locus_of[indels]], length[indels], codes, codes_start, settings)
     rates[loci.allele_event[row] == REFERENCE] = 1.0
+    rates[loci.allele_event[row] == NON_REF] = settings.indel_heterozygosity
     return REFERENCE_PSEUDOCOUNT * rates

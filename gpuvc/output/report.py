@@ -97,8 +97,10 @@ def peak_memory_bytes() -> int:
 
 
 def variant_type(ref: str, alts) -> str:
-    """SNV, MNV, insertion, deletion, or mixed (alternates of several types); a replacement counts by its change of length."""
-    types = {_allele_type(ref, alt) for alt in alts if alt != "*"}
+    """SNV, MNV, insertion, deletion, mixed (alternates of several types) or none; a replacement counts by its change of length."""
+    types = {_allele_type(ref, alt) for alt in alts if alt[0] not in "*<"}
+    if not types:
+        return "none"
     return types.pop() if len(types) == 1 else "mixed"
 
 

@@ -56,6 +56,16 @@ FORMAT = {
     "PL": _Field("G", "Integer", "Phred likelihoods of the genotypes, the best at 0"),
     "PS": _Field("1", "Integer", "Position of the first record of the phased group"),
 }
+# In a GVCF, too.
+GVCF_INFO = {
+    "END": _Field("1", "Integer", "Last position of a block without variants"),
+    "RAW_MQandDP": _Field("2", "Integer", "Sum of the squared mapping qualities, and reads, of which the joint call makes MQ"),
+}
+GVCF_FORMAT = {
+    "MIN_DP": _Field("1", "Integer", "Least depth in the block"),
+    "SB": _Field("4", "Integer", "Reads for the reference, forward and reverse, and for any alternate"),
+}
+_TEXT_OF = {key: field.text for key, field in (INFO | GVCF_INFO).items()}
 _PLAIN, _PHASED = "GT:AD:DP:GQ:PL", "GT:AD:DP:GQ:PGT:PID:PL:PS"
 
 
@@ -68,7 +78,13 @@ def vcf_header(contigs: Contigs, samples: tuple[str, ...], *, reference_path, se
 
     lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
     lines += [f'##FILTER=<ID={name},Description="{text}">' for name, text in FILTERS.items()]
-    for kind, fields in (("FORMAT", FORMAT), ("INFO", INFO)):
+    formats, infos = FORMAT, INFO
+    if settings.emit_ref_confidence != "NONE":
+        from gpuvc.output.gvcf import header_lines
+
+        formats, infos = FORMAT | GVCF_FORMAT, INFO | GVCF_INFO
+        lines += header_lines(settings)
+    for kind, fields in (("FORMAT", formats), ("INFO", infos)):
         for name, field in fields.items():
             lines.append(f'##{kind}=<ID={name},Number={field.number},Type={field.type},Description="{field.description}">')
     lines += [f"##contig=<ID={name},length={length}>" for name, length in zip(contigs.names, contigs.lengths)]
@@ -92,13 +108,24 @@ def _plain(value):
 
 def format_call(call: Call, contig_name: str) -> str:
     """One VCF line. Missing values are dots; INFO keys whose value is None are left out."""
-    info = ";".join(f"{key}={_info_text(INFO[key].text, value)}" for key, value in call.info.items() if value is not None)
+    info = ";".join(f"{key}={_info_text(_TEXT_OF[key], value)}" for key, value in call.info.items() if value is not None)
     is_phased = any(sample.phase for sample in call.samples)
+    keys = _PHASED if is_phased else _PLAIN
     samples = "\t".join(_sample_text(sample, is_phased) for sample in call.samples)
+    if call.alts and call.alts[-1] == "<NON_REF>":
+        keys, samples = _with_strands(keys, samples, call.samples[0].strand_depths)
     return (
         f"{contig_name}\t{call.pos + 1}\t.\t{call.ref}\t{','.join(call.alts) or '.'}\t{_qual_text(call.qual)}\t"
-        f"{';'.join(call.filters) or 'PASS'}\t{info or '.'}\t{_PHASED if is_phased else _PLAIN}\t{samples}\n"
+        f"{';'.join(call.filters) or 'PASS'}\t{info or '.'}\t{keys}\t{samples}\n"
     )
+
+
+def _with_strands(keys, sample, strands):
+    """FORMAT and the one sample of a GVCF record: with SB where it is known, without the keys of depth where they are not."""
+    if strands is not None:
+        return f"{keys}:SB", f"{sample}:{_list_text(strands)}"
+    known = [(key, value) for key, value in zip(keys.split(":"), sample.split(":"), strict=True) if key not in ("AD", "DP")]
+    return ":".join(key for key, _ in known), ":".join(value for _, value in known)
 
 
 def _sample_text(sample: SampleCall, is_phased):

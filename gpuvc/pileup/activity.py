@@ -83,7 +83,7 @@ def fragment_is_defined(start, end, flag, mate_contig_id, mate_pos, template_len
 
 
 @kernel
-def _span_without_adaptor(start, end, flag, mate_contig_id, mate_pos, template_length):
+def span_without_adaptor(start, end, flag, mate_contig_id, mate_pos, template_length):
     """The reference span in which a read's bases count: up to the fragment's end, where that is tested (TLEN <= 100)."""
     if template_length <= 100 and fragment_is_defined(start, end, flag, mate_contig_id, mate_pos, template_length):
         if flag & FLAG_REVERSE:
@@ -137,7 +137,7 @@ def _count(
     for read in use:
         if sample[read] != wanted or pos[read] >= end or ref_end[read] <= start:
             continue
-        low, high = _span_without_adaptor(
+        low, high = span_without_adaptor(
             np.int64(pos[read]), np.int64(ref_end[read]), flag[read], mate_contig_id[read], mate_pos[read], template_length[read]
         )
         low, high = max(low, start), min(high, end)
@@ -249,7 +249,7 @@ def _add_likelihoods(
             break
         if loci[next_locus] >= ref_end[read] or row < 0:
             continue
-        low, high = _span_without_adaptor(
+        low, high = span_without_adaptor(
             np.int64(pos[read]), np.int64(ref_end[read]), flag[read], mate_contig_id[read], mate_pos[read], template_length[read]
         )
         first, last = cigar_offsets[read], cigar_offsets[read + 1]

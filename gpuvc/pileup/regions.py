@@ -206,12 +206,17 @@ def cut_profile(raw, start, targets, contig_length, settings, intervals=None):
 
 
 def active_regions(raw, start, targets, contig_id, contig_length, settings, intervals=None):
-    """RegionBatch of the active regions that touch a target; see `cut_profile`.
+    """RegionBatch of the active regions that touch a target; see `split_contig`."""
+    return split_contig(raw, start, targets, contig_id, contig_length, settings, intervals)[0]
 
-    A region at a shard's border is found by the shards on both sides; each keeps the calls in its own targets.
+
+def split_contig(raw, start, targets, contig_id, contig_length, settings, intervals=None):
+    """Two RegionBatches, of the active regions that touch a target and of the inactive ones; see `cut_profile`.
+
+    A region at a shard's border is found by the shards on both sides; each keeps what it says of its own targets.
     """
     starts, ends, actives = cut_profile(raw, start, targets, contig_length, settings, intervals)
-    return _padded(contig_id, starts[actives], ends[actives], contig_length, settings)
+    return tuple(_padded(contig_id, starts[chosen], ends[chosen], contig_length, settings) for chosen in (actives, ~actives))
 
 
 def _padded(contig_id, starts, ends, contig_length, settings):

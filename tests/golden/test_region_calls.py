@@ -11,6 +11,7 @@ from gpuvc.backends.cpu import CpuBackend
 from gpuvc.batches import ReadBatch, RegionBatch
 from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.kernels.codes import FLAG_REVERSE
+from gpuvc.likelihoods.realign import realign_reads
 from gpuvc.settings import Settings
 
 HERE = Path(__file__)
@@ -45,8 +46,8 @@ def call_region(region, concordance="hc"):
         max_alternate_alleles=region["options"].get("max_alternate_alleles", 6),
     )  # fmt: skip
     return genotype_regions(
-        RegionBatch(0, start, end, start, end), haplotypes, reads, likelihoods, side, read_batch(rows), golden.codes(reference),
-        int(start[0]), len(region["samples"]), settings, CpuBackend(),
+        RegionBatch(0, start, end, start, end), haplotypes, reads, likelihoods, realign_reads(reads, haplotypes, likelihoods), side,
+        read_batch(rows), golden.codes(reference), int(start[0]), len(region["samples"]), settings, CpuBackend(),
     )  # fmt: skip
 
 

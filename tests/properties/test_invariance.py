@@ -168,6 +168,81 @@ class TestReadsFromElsewhere:
         assert all_calls(reads.reference, paths[::-1], shard_bytes=100_000, threads=2) == reads.calls
 
 
+def text_of(path):
+    """The lines of a VCF without its header."""
+    return [line for line in path.read_text().splitlines(keepends=True) if line[0] != "#"]
+
+
+class TestReferenceConfidence:
+    """What a GVCF says of every base, too, and blocks that are cut by shards."""
+
+    def gvcf(self, run_cli, out, reads, *options, confidence="GVCF"):
+        done = run_cli(
+            "call", "-R", BUNDLED / "chr20.fa", "-I", reads, "-O", out, "--device", "cpu", "--no-version", "--engine", "haplotype", "-ERC",
+            confidence, *options,
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        return out
+
+    @pytest.mark.parametrize("ploidy", [2, 3])
+    def test_threads_and_shards(self, run_cli, tmp_path, ploidy):
+        texts = set()
+        for n, (reads, threads, shard_bytes) in enumerate(
+            [(BUNDLED_BAM, 1, 1 << 26), (BUNDLED_BAM, 2, 20_000), (BUNDLED_BAM, 1, 90_000), (BUNDLED_CRAM, 2, 300_000)]
+        ):
+            options = ("--threads", threads, "--shard-bytes", shard_bytes, "-ploidy", ploidy, "-L", "chr20:1-60000")
+            texts.add(self.gvcf(run_cli, tmp_path / f"{n}.vcf", reads, *options).read_bytes())
+        assert len(texts) == 1
+        covered = 1
+        for line in text_of(tmp_path / "0.vcf"):
+            _, pos1, _, ref, alts, _, _, info, *_ = line.split("\t")
+            assert int(pos1) <= covered  # a record inside a deletion begins earlier
+            end = int(info.removeprefix("END=")) if alts == "<NON_REF>" else int(pos1) + len(ref) - 1
+            covered = max(covered, end + 1)
+        assert covered == 60_001
+
+    def test_bases_are_the_concatenation_of_splits(self, run_cli, tmp_path, rng):
+        whole = text_of(self.gvcf(run_cli, tmp_path / "w.vcf", BUNDLED_BAM, "-L", "chr20:5000-30000", confidence="BP_RESOLUTION"))
+        edges = [int(line.split("\t")[1]) + d for line in whole if "\t<NON_REF>\t" not in line for d in (0, 1)]
+        bounds = [5000, *sorted({*rng.sample(edges, 4), rng.randrange(5001, 30_000)}), 30_001]
+        parts = []
+        for a, b in pairwise(bounds):
+            out = self.gvcf(run_cli, tmp_path / "p.vcf", BUNDLED_BAM, "-L", f"chr20:{a}-{b - 1}", confidence="BP_RESOLUTION")
+            parts += text_of(out)
+        assert parts == whole, bounds
+
+    def test_records_are_those_of_a_vcf(self, run_cli, tmp_path):
+        """A GVCF keeps every allele that was looked at; genotypes, and the likelihoods of the VCF's alleles, are the same."""
+        done = run_cli(
+            "call", "-R", BUNDLED / "chr20.fa", "-I", BUNDLED_BAM, "-O", tmp_path / "v.vcf", "--device", "cpu", "--engine", "haplotype"
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        plain, gvcf = (records_of(path) for path in (tmp_path / "v.vcf", self.gvcf(run_cli, tmp_path / "g.vcf", BUNDLED_BAM)))
+        assert len(plain) > 200
+        different = {}
+        for pos, (alleles, genotype, pls) in plain.items():
+            more, its_genotype, its_pls = gvcf[pos]
+            own = [allele if allele == "*" else allele + more[0][len(alleles[0]) :] for allele in alleles]
+            assert set(own) <= set(more), pos
+            which = [more.index(allele) for allele in own]
+            chosen = [its_pls[max(i, j) * (max(i, j) + 1) // 2 + min(i, j)] for n, i in enumerate(which) for j in which[: n + 1]]
+            if genotype != tuple(own.index(more[k]) if more[k] in own else -1 for k in its_genotype) or pls != chosen:
+                different[pos] = (alleles, genotype, pls), (more, its_genotype, its_pls)
+        assert len(different) <= 0.01 * len(plain), different
+
+
+def records_of(path):
+    """Diploid records of a VCF that have an alternate by position: (alleles, genotype, PL)."""
+    found = {}
+    for line in text_of(path):
+        _, pos, _, ref, alts, _, _, _, keys, sample = line.rstrip("\n").split("\t")
+        if alts != "<NON_REF>":
+            sample = dict(zip(keys.split(":"), sample.split(":"), strict=True))
+            genotype = sorted(sample["GT"].replace("|", "/").replace(".", "-1").split("/"))
+            found[pos] = [ref, *alts.split(",")], tuple(map(int, genotype)), [int(pl) for pl in sample["PL"].split(",")]
+    return found
+
+
 @pytest.mark.parametrize("name", ["calls.vcf", "calls.vcf.gz", "calls.bcf"])
 def test_files_are_the_same_bytes(run_cli, tmp_path, name):
     contents = set()

@@ -241,8 +241,8 @@ class TestRefusing:
     def test_gatk_and_parabricks_lines_that_people_paste(self):
         gatk = "--java-options -Xmx4g -ERC NONE -L chr1 --native-pair-hmm-threads 4 --dragen-mode false -A Coverage --tmp-dir /tmp"
         assert settings(*gatk.split()) == Settings()
-        assert "--emit-ref-confidence" in refused(*gatk.replace("NONE", "GVCF").split())
-        assert "--gvcf is not supported yet" in refused("--num-gpus", "2", "--gvcf")
+        assert settings("--engine", "haplotype", *gatk.replace("NONE", "GVCF").split()).emit_ref_confidence == "GVCF"
+        assert settings("--engine", "haplotype", "--num-gpus", "2", "--gvcf").emit_ref_confidence == "GVCF"
 
 
 class TestTables:

@@ -275,7 +275,8 @@ class TestOptions:
         "arguments, words",
         [
             (["--min-base-qual", "5"], ["--min-base-qual", "Did you mean --min-base-quality-score"]),
-            (["-ERC", "GVCF"], ["-ERC (--emit-ref-confidence) is not supported yet"]),
+            (["-ERC", "GVCF"], ["--emit-ref-confidence", "--engine haplotype"]),
+            (["--engine", "haplotype", "-ERC", "GVCF", "-GQB", "20", "-GQB", "20"], ["--gvcf-gq-bands", "20, 20"]),
             (["-bamout", "x.bam"], ["--bam-output"]),
             (["-ploidy", "two"], ["-ploidy", "'two'", "whole number"]),
             (["-RF", "NoSuchReadFilter"], ["NoSuchReadFilter"]),

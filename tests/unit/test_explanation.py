@@ -339,7 +339,7 @@ class TestCommand:
             (["chr21:5117"], 2, "chr21"),
             (["chr20:5117", "--engine", "pileup"], 2, "found pileup, expected haplotype"),
             (["chr20:5117", "-O", "a.vcf"], 2, "-O"),
-            (["chr20:5117", "--gvcf"], 2, "--gvcf is not supported yet"),
+            (["chr20:5117", "--gvcf"], 2, "--gvcf: found no such option"),
         ],
     )
     def test_errors(self, run_cli, demo_data, arguments, code, words):
