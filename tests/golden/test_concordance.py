@@ -24,6 +24,7 @@ SETS = {
     "50x": (*LINES, "", 247),
     "50x, ploidy 4": (HERE / "gatk.wgs50.p4.vcf.gz", *LINES[1:], "-ploidy 4", 249),
     "50x, in 41 intervals": (HERE / "gatk.wgs50.split.vcf.gz", *LINES[1:], f"-L {HERE / 'gatk.wgs50.split.list'}", 247),
+    "50x, the truth given": (HERE / "gatk.wgs50.truth.vcf.gz", *LINES[1:], f"--alleles {BUNDLED / 'truth.vcf.gz'}", 251),
     "50x, alleles given":
         (HERE / "gatk.wgs50.forced.vcf.gz", *LINES[1:], f"--alleles {HERE / 'gatk.wgs50.forced.alleles.vcf.gz'}", 567),
     "50x, parts of ploidy 1, 3 and 4":
