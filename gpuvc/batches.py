@@ -76,6 +76,8 @@ class SampleCall:
         PGT, PID, and PS (1-based, as it is written): which genotypes lie on one physical haplotype. A genotype with it is phased.
     strand_depths : tuple[int, ...] or None
         Reads for the reference, forward and reverse, and for any alternate (SB).
+    posteriors, priors : tuple[float, ...] or None
+        Phred of the genotypes in VCF order, the best posterior at 0 (GP, PG), where genotypes are assigned by them.
     """
 
     genotype: tuple[int, ...]
@@ -85,6 +87,8 @@ class SampleCall:
     phred_likelihoods: tuple[int, ...] | None
     phase: tuple[str, str, int] | None = None
     strand_depths: tuple[int, ...] | None = None
+    posteriors: tuple[float, ...] | None = None
+    priors: tuple[float, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -99,6 +103,8 @@ class Call:
         By VCF key, in the order of the output; None or absent keys are not written. Tuples have one entry per alternate allele.
     samples : tuple[SampleCall, ...]
         In the order of the header.
+    confidence : float or None
+        Phred by which the record was chosen, where that is not QUAL.
     """
 
     contig_id: int
@@ -109,6 +115,7 @@ class Call:
     filters: tuple[str, ...]
     info: dict
     samples: tuple[SampleCall, ...]
+    confidence: float | None = None
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpuvc.errors import InputError, UsageError
-from gpuvc.settings import GATK_DEFAULTS, Settings
+from gpuvc.settings import DRAGEN_MODE, GATK_DEFAULTS, Settings
 
 EXIT_CODES = (
     (0, "done: the output is whole"),
@@ -145,7 +145,7 @@ class Option:
         return str(value != self.kind.inverted).lower() if isinstance(self.kind, Switch) else str(value)
 
 
-AS_GATK_ONLY = ("apply_bqd", "apply_frd")
+AS_GATK_ONLY = ("apply_bqd", "apply_frd", "genotype_assignment_method", "use_posteriors_for_qual")
 """Fields of Settings that belong to GATK's genotype model; gpuvc's own has no such part."""
 FILES, PLACES, READS, CALLING, HAPLOTYPES, CONFIDENCE, MACHINE, WORDS = (
     "input and output",
@@ -493,10 +493,31 @@ CALL_OPTIONS = (
     ),
     Option(
         HAPLOTYPES,
+        ("--dragen-mode",),
+        "dragen_mode",
+        Switch(),
+        "set fourteen options as DRAGEN 3.4.12 has them, unless they are given. Needs --concordance hc (default: false)",
+    ),
+    Option(
+        HAPLOTYPES,
         ("--transform-dragen-mapping-quality",),
         "transform_dragen_mapping_quality",
         Switch(),
         "take the mapping quality of reads that pass the filters from the tag XQ of DRAGEN's aligner, where they have it",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--genotype-assignment-method", "-gam"),
+        "genotype_assignment_method",
+        Choice(("USE_PLS_TO_ASSIGN", "USE_POSTERIOR_PROBABILITIES")),
+        "take the likeliest genotype by PL, or by PL and prior (writes GP and PG, needs --concordance hc)",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--use-posteriors-to-calculate-qual", "-gp-qual"),
+        "use_posteriors_for_qual",
+        Switch(),
+        "QUAL from GP, too. Needs USE_POSTERIOR_PROBABILITIES",
     ),
     Option(
         HAPLOTYPES,
@@ -735,17 +756,14 @@ REFUSED = (
     _refused("--population-callset -population", "there is no such model of populations"),
     _refused("--pedigree -ped", "there is no such model of populations"),
     _refused("--founder-id", "there is no such model of populations"),
-    _refused("--genotype-assignment-method -gam", _DRAGEN, does=["use_pls_to_assign"]),
     _refused("--contamination-fraction-to-filter -contamination", _TUNING, does=["0", "0.0"]),
     _refused("--contamination-fraction-per-sample-file -contamination-file", _TUNING),
     _refused("--do-not-run-physical-phasing", "genotypes are not phased", Switch(), ["true", "false"]),
     _refused("--disable-spanning-event-genotyping", "no record has the allele *", Switch(), ["true", "false"]),
-    _refused("--dragen-mode", _DRAGEN, Switch(), ["false"]),
     _refused("--dragen-378-concordance-mode", _DRAGEN, Switch(), ["false"]),
     _refused("--dragstr-params-path", _DRAGEN),
     _refused("--dragstr-het-hom-ratio", _DRAGEN),
     _refused("--dont-use-dragstr-pair-hmm-scores", _DRAGEN, Switch(), ["true", "false"]),
-    _refused("--use-posteriors-to-calculate-qual -gp-qual", _DRAGEN, Switch(), ["false"]),
     _refused("--pileup-detection", _DRAGEN, Switch(), ["false"]),
     _refused("--flow-mode", _DRAGEN, does=["none"]),
     _refused("--force-active", _ASSEMBLY, Switch(), ["false"]),
@@ -861,6 +879,16 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     names = {field.name for field in fields(Settings)}
     ours: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in names}
     rest = {name: value for name, value in values.items() if name not in names}
+    if rest.pop("dragen_mode", False):
+        for name, expected in (("engine", "haplotype"), ("concordance", "hc")):
+            if ours.get(name, getattr(Settings(), name)) != expected:
+                raise UsageError(f"option --dragen-mode: found it without --{name} {expected}, expected it with that.")
+        if ours.get("min_mapping_quality", 1) != 1:
+            raise UsageError(
+                f"option --minimum-mapping-quality: found {ours['min_mapping_quality']} with --dragen-mode, expected 1, on which the mode "
+                "insists. See --mapping-quality-threshold-for-genotyping."
+            )
+        ours = DRAGEN_MODE | ours
     settings = Settings(**ours)
     if settings.engine != "haplotype":
         for option in CALL_OPTIONS:
@@ -884,6 +912,11 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     for option in CALL_OPTIONS:
         if option.to in AS_GATK_ONLY and settings.concordance != "hc" and getattr(settings, option.to) != getattr(Settings(), option.to):
             raise UsageError(f"option {option.name}: found it with gpuvc's own model, expected --concordance hc, to whose it belongs.")
+    if settings.use_posteriors_for_qual and settings.genotype_assignment_method != "USE_POSTERIOR_PROBABILITIES":
+        raise UsageError(
+            f"option --use-posteriors-to-calculate-qual: found it with --genotype-assignment-method {settings.genotype_assignment_method}, "
+            "expected USE_POSTERIOR_PROBABILITIES."
+        )
     return settings, rest
 
 

@@ -19,6 +19,24 @@ OWN_DEFAULTS = {
     "dynamic_read_disqualification": True,
 }
 
+DRAGEN_MODE = {
+    "apply_bqd": True,
+    "apply_frd": True,
+    "transform_dragen_mapping_quality": True,
+    "soft_clip_low_quality_ends": True,
+    "genotyping_mapping_quality": 1,
+    "min_mapping_quality": 1,
+    "read_overlap_margin": 1,
+    "cap_base_qualities_to_mapq": False,
+    "dynamic_read_disqualification": True,
+    "expected_mismatch_rate": 0.03,
+    "genotype_assignment_method": "USE_POSTERIOR_PROBABILITIES",
+    "indel_padding": 150,
+    "standard_min_confidence": 3.0,
+    "use_posteriors_for_qual": True,
+}
+"""What GATK's --dragen-mode sets."""
+
 MAX_INDEL_BP = 50  # longest insertion or deletion the pileup engine calls
 
 
@@ -90,6 +108,9 @@ class Settings:
     genotyping_mapping_quality: int = None  # type: ignore[assignment]
     read_overlap_margin: int = 2  # bases; GATK --allele-informative-reads-overlap-margin
     transform_dragen_mapping_quality: bool = False  # GATK --transform-dragen-mapping-quality
+    # USE_PLS_TO_ASSIGN or USE_POSTERIOR_PROBABILITIES; GATK --genotype-assignment-method
+    genotype_assignment_method: str = "USE_PLS_TO_ASSIGN"
+    use_posteriors_for_qual: bool = False  # GATK --use-posteriors-to-calculate-qual
     apply_bqd: bool = False  # GATK --apply-bqd
     apply_frd: bool = False  # GATK --apply-frd
 

@@ -1,10 +1,12 @@
-"""What DRAGEN-GATK adds to the genotype likelihoods: base-quality dropout and foreign reads, which a homozygous genotype may be blamed on.
+"""What DRAGEN-GATK adds to GATK's model: base-quality dropout and foreign reads, which raise homozygous genotypes, and posteriors.
 
     reads of a locus --order by cycle--> dropout: late bases of one strand are errors  --+
                      --by mapping quality--> foreign: badly placed reads lie elsewhere  --+--> least log10 likelihood of each a/a
 
-Both only ever raise a homozygous genotype. Source: specification, sections 8.2 and 8.3.
+Source: specification, sections 8.2, 8.3 and 8.5.
 """
+
+import math
 
 import numpy as np
 
@@ -253,3 +255,47 @@ def foreign_log10(genotype, foreign, critical, is_chosen, thresholds):
                 total += genotype[i]
         best = max(best, total)
     return best
+
+
+def genotype_log10_priors(lengths, is_reference, is_symbolic, table, settings):
+    """float64[n_genotypes]: how likely genotypes are beforehand, for --genotype-assignment-method USE_POSTERIOR_PROBABILITIES.
+
+    Parameters
+    ----------
+    lengths : int32[n_alleles]
+        Bases; the reference's first. is_reference, is_symbolic : bool[n_alleles].
+    table : int32[n_genotypes, n_alleles]
+        From `genotype_table`.
+
+    An alternate allele costs `het` once and `hom` for two copies, log10: a third for each of the bases an SNV can have. Source:
+    specification, section 8.5.
+    """
+    snv, indel = math.log10(settings.heterozygosity), math.log10(settings.indel_heterozygosity)
+    het = np.where(is_symbolic, max(snv, indel), np.where(lengths == lengths[0], snv, indel))
+    hom = 2 * het
+    bases = np.where(~is_symbolic & (lengths == lengths[0]), math.log10(3), 0.0)
+    het, hom = het - bases, hom - bases
+    costs = np.where(table > 0, het + (table - 1) * (hom - het), 0.0)
+    costs[:, is_reference] = 0.0
+    return costs.sum(axis=1)
+
+
+def posterior_call(pls, log10_priors):
+    """(index of the likeliest genotype, GQ, GP, PG) of a sample; GP and PG in phred as they are written, the best GP at 0."""
+    log10 = log10_priors - 0.1 * np.array(pls)
+    log10 -= log10.max()
+    best = int(log10.argmax())
+    others = float((10.0 ** np.delete(log10, best)).sum())
+    quality = -10 * math.log10(min(1.0, others)) if others > 0 else math.inf
+    return best, math.floor(min(quality, 99.0) + 0.5), _as_written(-10 * log10), _as_written(-10 * log10_priors)
+
+
+def _as_written(phred):
+    return tuple(float(f"{value:.2f}") + 0.0 for value in phred.tolist())
+
+
+def no_variant_phred(posteriors, table, spanning):
+    """Phred that no sample has a variant, of their GPs; `spanning`: index of `*`, or None. Genotypes of it and the reference are none."""
+    without = table[:, 0] if spanning is None else table[:, 0] + table[:, spanning]
+    chosen = np.flatnonzero(without == table[0, 0])
+    return sum(max(0.0, -10 * math.log10(sum(10 ** (-own[g] / 10) for g in chosen.tolist()))) for own in posteriors)

@@ -127,7 +127,7 @@ def apply_filters(calls, codes, codes_start, low_qual=LOW_QUAL):
     codes : uint8[n]
         Reference from `codes_start` on, around the calls.
     low_qual : float
-        Phred: LowQual marks calls with a lower QUAL.
+        Phred: LowQual marks calls with a lower QUAL, or confidence where they have one.
     """
     excess = imbalance(calls)
     slipped = _slipped(calls, codes, codes_start)
@@ -137,7 +137,7 @@ def apply_filters(calls, codes, codes_start, low_qual=LOW_QUAL):
     fails = (excess >= IMBALANCE) | ((excess >= NEAR_IMBALANCE) & (n_near > 0))
     for i, (call, imbalanced) in enumerate(zip(calls, fails.tolist(), strict=True)):
         names = []
-        if call.qual < low_qual:
+        if (call.qual if call.confidence is None else call.confidence) < low_qual:
             names.append("LowQual")
         if imbalanced:
             names.append("AlleleBalance")

@@ -11,7 +11,7 @@ from gpuvc.backends.base import Backend
 from gpuvc.batches import Call, SampleCall
 from gpuvc.genotyping.allele_frequency import by_allele_count, genotype_pls, genotype_slots, judge_alleles, pseudocounts_of, subset_pls
 from gpuvc.genotyping.annotations import z_of
-from gpuvc.genotyping.dragen import least_log10
+from gpuvc.genotyping.dragen import genotype_log10_priors, least_log10, no_variant_phred, posterior_call
 from gpuvc.genotyping.forced import forced_alleles
 from gpuvc.genotyping.genotypes import MAX_GENOTYPES, genotype_table, most_alleles
 from gpuvc.genotyping.phasing import phase_calls
@@ -169,7 +169,7 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model
     candidate |= with_non_ref
     candidate &= np.diff(loci.allele_slots) <= MOST_ALLELES
 
-    chosen, out, quals, mle = [], [], [], []
+    chosen, out, quals, mle, variant = [], [], [], [], []
     for locus in np.flatnonzero(candidate).tolist():
         a, b = kept_slots[locus : locus + 2].tolist()
         x, ref_length = int(loci.pos[locus]), int(loci.ref_length[locus])
@@ -193,8 +193,9 @@ def call_loci(loci, min_confidence, n_samples, settings, forced, covering, model
             copies = None if model is None else sum(float(counts[k]) for k in real if event[k] != SPANNING)
             quals.append(_phred_of_rest(float(reference[locus]), copies))
         mle.append([math.floor(counts[k] + 0.5) for k in put_out])
+        variant.append(is_variant or with_non_ref)
     _forget(covering, int(loci.pos[-1]) if loci.n_loci else 0)
-    return Records(loci, chosen, out, quals, mle, pls, slots, n_samples, ploidy, with_non_ref)
+    return Records(loci, chosen, out, quals, mle, variant, pls, slots, n_samples, ploidy, with_non_ref)
 
 
 def _forget(covering, x):
@@ -256,9 +257,10 @@ class Records:
         Index into the LocusBatch. out : list of lists: alleles of each record among those of its locus, reference first.
     """
 
-    def __init__(self, loci, locus, out, quals, mle, pls, slots, n_samples, ploidy, with_non_ref):
+    def __init__(self, loci, locus, out, quals, mle, variant, pls, slots, n_samples, ploidy, with_non_ref):
         n = len(locus)
         self.locus, self.out, self._quals, self._mle = np.array(locus, np.int64), out, quals, mle
+        self._variant = variant  # False: QUAL says how sure it is that there is none
         self._n_samples, self._ploidy, self._with_non_ref = n_samples, ploidy, with_non_ref
         sizes = np.array([len(alleles) for alleles in out], np.int64)
         out_slots = np.concatenate(([0], np.cumsum(sizes)))
@@ -285,25 +287,52 @@ class Records:
             texts = [texts[a] for a in out]
             if len(out) != n_alleles[locus]:
                 texts = trim_suffix(texts)
-            samples = self._samples(k, len(out))
+            samples = self._samples(k, len(out), self._priors(loci, k, settings))
+            qual, confidence = self._quals[k], None
+            if settings.use_posteriors_for_qual:
+                qual, confidence = self._qual_of_posteriors(samples, k, loci), qual
             n_reads = loci.depth[locus].tolist()
-            info = self._info(k, samples, n_reads)
+            info = self._info(k, samples, n_reads, qual)
             n_known = int(loci.mapq_reads[locus])
             if self._with_non_ref:
                 info = {key: value for key, value in info.items() if key in _INFO_FOR_JOINT_CALLS}
                 info["RAW_MQandDP"] = (int(loci.mapq_squares[locus]), n_known)
             else:
                 info["MQ"] = math.sqrt(loci.mapq_squares[locus] / n_known) if n_known else None
-            calls.append(Call(contig_id, int(loci.pos[locus]), texts[0], tuple(texts[1:]), self._quals[k], (), _in_order(info), samples))
+            alts = tuple(texts[1:])
+            calls.append(Call(contig_id, int(loci.pos[locus]), texts[0], alts, qual, (), _in_order(info), samples, confidence))
         return calls
 
-    def _samples(self, k, n_alleles):
+    def _priors(self, loci, k, settings):
+        """float64[n_genotypes] of record k, log10; None where genotypes are assigned by their likelihoods."""
+        if settings.genotype_assignment_method != "USE_POSTERIOR_PROBABILITIES":
+            return None
+        row = loci.allele_slots[self.locus[k]] + np.array(self.out[k])
+        event = loci.allele_event[row]
+        table = genotype_table(self._ploidy, len(row))
+        return genotype_log10_priors(loci.allele_length[row], event == REFERENCE, event == NON_REF, table, settings)
+
+    def _qual_of_posteriors(self, samples, k, loci):
+        event = loci.allele_event[loci.allele_slots[self.locus[k]] + np.array(self.out[k])].tolist()
+        table = genotype_table(self._ploidy, len(event))
+        spanning = event.index(SPANNING) if SPANNING in event else None
+        phred = no_variant_phred([sample.posteriors for sample in samples], table, spanning)
+        return phred if self._variant[k] else _phred_of_rest(-0.1 * phred, None)
+
+    def _samples(self, k, n_alleles, log10_priors=None):
         genotypes = _genotypes(self._ploidy, n_alleles)
         pls = self._pls[self._pl_slots[k] : self._pl_slots[k + 1]].tolist()
         depths = self._depths[self._depth_slots[k] : self._depth_slots[k + 1]].tolist()
         samples = []
         for s in range(self._n_samples):
             own, reads = pls[s * len(genotypes) : (s + 1) * len(genotypes)], depths[s * n_alleles : (s + 1) * n_alleles]
+            if log10_priors is not None:
+                best, quality, posteriors, priors = posterior_call(own, log10_priors)
+                strands = tuple(self._strand_depths[k, s].tolist())
+                samples.append(SampleCall(
+                    genotypes[best], tuple(reads), sum(reads), quality, tuple(own), strand_depths=strands, posteriors=posteriors, priors=priors
+                ))  # fmt: skip
+                continue
             best = own.index(0)
             quality = min(own[:best] + own[best + 1 :])
             genotype = genotypes[best]
@@ -316,7 +345,7 @@ class Records:
             samples.append(SampleCall(genotype, tuple(reads), sum(reads), min(quality, 99), tuple(own), strand_depths=strands))
         return tuple(samples)
 
-    def _info(self, k, samples, n_reads):
+    def _info(self, k, samples, n_reads, qual):
         copies = [a for sample in samples for a in sample.genotype if a >= 0]
         n_alts = len(self._mle[k])
         counts = tuple(copies.count(a) for a in range(1, n_alts + 1))
@@ -333,7 +362,7 @@ class Records:
             "MLEAC": tuple(self._mle[k]),
             "MLEAF": tuple(min(1.0, c / called) if called else math.nan for c in self._mle[k]),
             "MQRankSum": z_of(self._statistics[k, 1], self._is_p[k, 1]),
-            "QD": qual_by_depth(self._quals[k], [s.allele_depths for s in samples], n_reads, [s.genotype for s in samples]),
+            "QD": qual_by_depth(qual, [s.allele_depths for s in samples], n_reads, [s.genotype for s in samples]),
             "ReadPosRankSum": z_of(self._statistics[k, 2], self._is_p[k, 2]),
             "SOR": float(self._sor[k]),
         }

@@ -65,8 +65,12 @@ GVCF_FORMAT = {
     "MIN_DP": _Field("1", "Integer", "Least depth in the block"),
     "SB": _Field("4", "Integer", "Reads for the reference, forward and reverse, and for any alternate"),
 }
+# Where genotypes are assigned by posteriors.
+POSTERIORS = {
+    "GP": _Field("G", "Float", "Phred posteriors of the genotypes, the best at 0"),
+    "PG": _Field("G", "Float", "Phred priors of the genotypes"),
+}
 _TEXT_OF = {key: field.text for key, field in (INFO | GVCF_INFO).items()}
-_PLAIN, _PHASED = "GT:AD:DP:GQ:PL", "GT:AD:DP:GQ:PGT:PID:PL:PS"
 
 
 def vcf_header(contigs: Contigs, samples: tuple[str, ...], *, reference_path, settings: Settings, command_line=None, version=True) -> str:
@@ -84,6 +88,8 @@ def vcf_header(contigs: Contigs, samples: tuple[str, ...], *, reference_path, se
 
         formats, infos = FORMAT | GVCF_FORMAT, INFO | GVCF_INFO
         lines += header_lines(settings)
+    if settings.genotype_assignment_method == "USE_POSTERIOR_PROBABILITIES":
+        formats = formats | POSTERIORS
     for kind, fields in (("FORMAT", formats), ("INFO", infos)):
         for name, field in fields.items():
             lines.append(f'##{kind}=<ID={name},Number={field.number},Type={field.type},Description="{field.description}">')
@@ -110,8 +116,9 @@ def format_call(call: Call, contig_name: str) -> str:
     """One VCF line. Missing values are dots; INFO keys whose value is None are left out."""
     info = ";".join(f"{key}={_info_text(_TEXT_OF[key], value)}" for key, value in call.info.items() if value is not None)
     is_phased = any(sample.phase for sample in call.samples)
-    keys = _PHASED if is_phased else _PLAIN
-    samples = "\t".join(_sample_text(sample, is_phased) for sample in call.samples)
+    with_posteriors = any(sample.posteriors for sample in call.samples)
+    keys = _keys(is_phased, with_posteriors)
+    samples = "\t".join(_sample_text(sample, is_phased, with_posteriors) for sample in call.samples)
     if call.alts and call.alts[-1] == "<NON_REF>":
         keys, samples = _with_strands(keys, samples, call.samples[0].strand_depths)
     return (
@@ -128,8 +135,15 @@ def _with_strands(keys, sample, strands):
     return ":".join(key for key, _ in known), ":".join(value for _, value in known)
 
 
-def _sample_text(sample: SampleCall, is_phased):
-    """One sample's column; `is_phased` where the record has the keys of phasing."""
+def _keys(is_phased, with_posteriors):
+    """FORMAT of a record; the keys after GT ascend."""
+    posterior, prior = ("GP:", "PG:") if with_posteriors else ("", "")
+    phase, place = ("PGT:PID:", ":PS") if is_phased else ("", "")
+    return f"GT:AD:DP:{posterior}GQ:{prior}{phase}PL{place}"
+
+
+def _sample_text(sample: SampleCall, is_phased, with_posteriors):
+    """One sample's column, as `_keys` names its parts."""
     genotype = ("|" if sample.phase else "/").join("." if allele < 0 else str(allele) for allele in sample.genotype)
     depth = "." if sample.depth is None else sample.depth
     quality = "." if sample.genotype_quality is None else sample.genotype_quality
@@ -137,6 +151,8 @@ def _sample_text(sample: SampleCall, is_phased):
     if is_phased:
         pgt, pid, ps = sample.phase or (".", ".", ".")
         pl = f"{pgt}:{pid}:{pl}:{ps}"
+    if with_posteriors:
+        quality, pl = f"{_phred_text(sample.posteriors)}:{quality}", f"{_phred_text(sample.priors)}:{pl}"
     return f"{genotype}:{_list_text(sample.allele_depths)}:{depth}:{quality}:{pl}"
 
 
@@ -146,6 +162,10 @@ def _info_text(text, value):
 
 def _list_text(values):
     return ",".join(map(str, values or ())) or "."
+
+
+def _phred_text(values):
+    return ",".join(f"{value:.2f}".rstrip("0").rstrip(".") for value in values or ()) or "."
 
 
 def _qual_text(qual):

@@ -33,6 +33,7 @@ SETS = {
     "50x, MNPs": (GATK / "vcf" / "wgs50.mnp.vcf.gz", *LINES[1:], "--max-mnp-distance 2", 246),
     "50x, hostile PCR": (GATK / "vcf" / "wgs50.hostile.vcf.gz", *LINES[1:], "--pcr-indel-model HOSTILE", 240),
     "50x, base-quality dropout": (HERE / "gatk.wgs50.bqd.vcf.gz", *LINES[1:], "--apply-bqd -L chr20:1-45000", 129),
+    "50x, DRAGEN mode": (HERE / "gatk.wgs50.dragen.vcf.gz", *LINES[1:], "--dragen-mode -L chr20:1-45000", 130),
     "50x, foreign reads, soft ends": (
         HERE / "gatk.wgs50.frd.vcf.gz", *LINES[1:], "--apply-frd --soft-clip-low-quality-ends --minimum-mapping-quality 1 "
         "--mapping-quality-threshold-for-genotyping 1 --allele-informative-reads-overlap-margin 1 -L chr20:1-45000", 129),
@@ -97,7 +98,7 @@ def differences(ours, gatk):
             if not numbers or abs(float(a) - float(b)) > INFO_TOLERANCE.get(key, 0.0011):
                 found.append(f"{key} {a} {b}")
     for a, b in zip(ours[3], gatk[3], strict=True):
-        found += [f"{key} {a.get(key)} {b.get(key)}" for key in ("GT", "AD", "DP", "GQ", "PL") if a.get(key, ".") != b.get(key, ".")]
+        found += [f"{key} {a.get(key)} {b.get(key)}" for key in ("GT", "AD", "DP", "GQ", "PL", "GP", "PG") if a.get(key, ".") != b.get(key, ".")]
     return found
 
 

@@ -26,7 +26,7 @@ from gpuvc.options import (
     read_options,
     settings_and_rest,
 )
-from gpuvc.settings import Settings
+from gpuvc.settings import DRAGEN_MODE, Settings
 
 NEEDED = ["-R", "ref.fa", "-I", "a.bam", "-O", "out.vcf.gz"]
 
@@ -139,11 +139,29 @@ class TestReading:
         assert (own.genotyping_mapping_quality, hc.genotyping_mapping_quality) == (1, 20)
         assert settings("--engine", "haplotype", "--mapping-quality-threshold-for-genotyping", "30").genotyping_mapping_quality == 30
 
-    @pytest.mark.parametrize("option", ["--apply-bqd", "--apply-frd"])
+    @pytest.mark.parametrize(
+        "option", ["--apply-bqd", "--apply-frd", "--genotype-assignment-method USE_POSTERIOR_PROBABILITIES"]
+    )
     def test_parts_of_another_model(self, option):
-        assert "expected --concordance hc" in refused("--engine", "haplotype", option)
-        assert "expected --engine haplotype" in refused("--concordance", "none", option)
-        assert settings("--engine", "haplotype", "--concordance", "hc", option) != settings("--engine", "haplotype", "--concordance", "hc")
+        assert "expected --concordance hc" in refused("--engine", "haplotype", *option.split())
+        assert "expected --engine haplotype" in refused("--concordance", "none", *option.split())
+        plain = "--engine", "haplotype", "--concordance", "hc"
+        assert settings(*plain, *option.split()) != settings(*plain)
+
+    def test_dragen_mode(self):
+        plain = "--engine", "haplotype", "--concordance", "hc"
+        assert settings(*plain, "--dragen-mode") == Settings(engine="haplotype", concordance="hc", **DRAGEN_MODE)
+        assert settings(*plain, "--dragen-mode", "false") == settings(*plain)
+        given = settings(*plain, "-stand-call-conf", "30", "--dragen-mode")
+        assert given.standard_min_confidence == 30 and given.apply_frd
+        assert "found it without --engine haplotype" in refused("--dragen-mode", "--concordance", "hc")
+        assert "found it without --concordance hc" in refused("--dragen-mode", "--engine", "haplotype")
+        assert "found 20 with --dragen-mode, expected 1" in refused(*plain, "--dragen-mode", "--minimum-mapping-quality", "20")
+
+    def test_qual_needs_posteriors(self):
+        assert "expected USE_POSTERIOR_PROBABILITIES" in refused(
+            "--engine", "haplotype", "--concordance", "hc", "--use-posteriors-to-calculate-qual"
+        )
 
     def test_arguments_file(self, tmp_path):
         inner = tmp_path / "inner.txt"

@@ -1,4 +1,4 @@
-"""Base-quality dropout and foreign reads against numbers computed from the formulas by other code."""
+"""DRAGEN-GATK's additions, against numbers computed from the formulas by other code, and GATK's."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpuvc.genotyping.dragen import MISPLACED_PHRED, dropout_phred, foreign_log10
+from gpuvc.genotyping.dragen import (
+    MISPLACED_PHRED,
+    dropout_phred,
+    foreign_log10,
+    genotype_log10_priors,
+    no_variant_phred,
+    posterior_call,
+)
+from gpuvc.genotyping.genotypes import genotype_table
 from gpuvc.likelihoods.marginalize import add_soft_clips
+from gpuvc.settings import Settings
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "dragen.json").read_text())
 
@@ -58,6 +67,53 @@ class TestForeign:
     def test_no_reads(self):
         nothing = np.empty(0)
         assert foreign_log10(nothing, nothing, nothing, np.empty(0, bool), nothing) == -np.inf
+
+
+class TestPosteriors:
+    """Figures from records of GATK."""
+
+    def priors(self, lengths, symbolic=()):
+        n = len(lengths)
+        is_symbolic = np.isin(np.arange(n), symbolic)
+        return genotype_log10_priors(np.array(lengths, np.int32), np.arange(n) == 0, is_symbolic, genotype_table(2, n), Settings())
+
+    @pytest.mark.parametrize(
+        ("lengths", "phred"),
+        [
+            ([1, 1], [0, 34.77, 64.77]),
+            ([1, 3], [0, 39.03, 78.06]),
+            ([1, 1, 7], [0, 34.77, 64.77, 39.03, 73.8, 78.06]),
+        ],
+    )
+    def test_priors(self, lengths, phred):
+        assert -10 * self.priors(lengths) == pytest.approx(phred, abs=0.005)
+
+    def test_prior_of_what_is_not_named(self):
+        assert -10 * self.priors([1, 0], symbolic=[1]) == pytest.approx([0, 30, 60])
+
+    @pytest.mark.parametrize(
+        ("pls", "best", "quality", "posteriors"),
+        [
+            ((75, 0, 39), 1, 40, (40.23, 0, 69)),
+            ((48, 0, 40), 1, 13, (13.23, 0, 70)),
+            ((30, 0, 40), 0, 5, (0, 4.77, 74.77)),
+            ((1057, 0, 923), 1, 99, (1022.23, 0, 953)),
+        ],
+    )
+    def test_of_a_sample(self, pls, best, quality, posteriors):
+        found = posterior_call(pls, self.priors([1, 1]))
+        assert found == (best, quality, posteriors, (0, 34.77, 64.77))
+
+    def test_genotypes_that_are_equally_likely(self):
+        assert posterior_call((0, 0, 0), np.zeros(3))[:2] == (0, 0)
+
+    def test_no_variant(self):
+        """Several samples add up; a deletion that spans the locus is no variant of it."""
+        two, three = genotype_table(2, 2), genotype_table(2, 3)
+        assert no_variant_phred([(40.23, 0, 69), (0, 4.77, 74.77)], two, None) == pytest.approx(40.23)
+        # ref/ref, ref/alt, alt/alt, ref/*, alt/*, */*
+        assert no_variant_phred([(30, 0, 50, 40, 60, 50)], three, 2) == pytest.approx(-10 * np.log10(1e-3 + 1e-4 + 1e-5))
+        assert no_variant_phred([(0, 20, 50, 3, 60, 50)], three, 2) == 0
 
 
 def test_bounds_with_soft_clips():
