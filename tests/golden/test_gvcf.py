@@ -28,6 +28,10 @@ SETS = {
     "50x, every base": (HERE / "gatk.wgs50.bp.vcf.gz", *LINES[1:], "-ERC BP_RESOLUTION", 3501, (5000, 8500)),
     "50x, ploidy 1": (GATK / "vcf" / "wgs50.p1.g.vcf.gz", *LINES[1:], "-ERC GVCF -ploidy 1", 449),
     "50x, ploidy 4": (GATK / "vcf" / "wgs50.p4.g.vcf.gz", *LINES[1:], "-ERC GVCF -ploidy 4", 16175),
+    "50x, DRAGEN mode": (
+        HERE / "gatk.wgs50.dragen.g.vcf.gz", *LINES[1:],
+        "-ERC GVCF --dragen-mode --soft-clip-low-quality-ends false -L chr20:1-16000", 741,
+    ),
     "50x, one alternate": (GATK / "vcf" / "wgs50.alt1.g.vcf.gz", *LINES[1:], "-ERC GVCF --max-alternate-alleles 1", 3433),
     "7x": (GATK / "vcf" / "wgs7.g.vcf.gz", HG19, REAL / "NA12878.wgs7x.bam", "-ERC GVCF", 41254),
     "one of a trio": (GATK / "vcf" / "trio.NA12891.g.vcf.gz", HG19, REAL / "trio.NA12891.bam", "-ERC GVCF", 2459),
