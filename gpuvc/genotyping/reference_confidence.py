@@ -51,18 +51,20 @@ OTHER = 1 << 32  # in the sum of depths: one element that does not show the refe
 
 @kernel
 def expand(cigar, bases, base_quals, laid_bases, laid_quals, marks):
-    """Lay a read out over the reference, soft clips included, and write marks → (clipped bases before, length laid out).
+    """Lay a read out over the reference, soft clips included, and write marks → (clipped bases before, behind, length laid out).
 
     Deleted positions are _GAP, of quality DELETION_QUAL; inserted bases are left out. Marks: _BEFORE_INDEL where an indel follows.
     """
     at = np.int64(0)
     offset = np.int64(0)
-    lead = np.int64(0)
+    lead, tail = np.int64(0), np.int64(0)
     for c in range(cigar.size):
         operation, length = np.int64(cigar[c]) & 15, np.int64(cigar[c]) >> 4
         if ALIGNS >> operation & 1 or operation == CIGAR_S:
             if operation == CIGAR_S and at == 0:
                 lead = length
+            elif operation == CIGAR_S:
+                tail = length
             for i in range(length):
                 laid_bases[at + i] = bases[offset + i]
                 laid_quals[at + i] = base_quals[offset + i]
@@ -81,7 +83,16 @@ def expand(cigar, bases, base_quals, laid_bases, laid_quals, marks):
             marks[at - 1] = _BEFORE_INDEL
         if CONSUMES_READ >> operation & 1:
             offset += length
-    return lead, at
+    return lead, tail, at
+
+
+@kernel
+def leave_out_clips(lead, tail, n, laid_bases, laid_quals):
+    """Take the soft clips out of a laid-out read, whose length stays: as GATK looks for indels in reads that have one themselves."""
+    for i in range(n):
+        is_inside = i + lead < n - tail
+        laid_bases[i] = laid_bases[i + lead] if is_inside else N
+        laid_quals[i] = laid_quals[i + lead] if is_inside else 0
 
 
 @kernel
@@ -286,6 +297,15 @@ def _is_one_block(cigar):
 
 
 @kernel
+def _has_indel(cigar):
+    for c in range(cigar.size):
+        operation = np.int64(cigar[c]) & 15
+        if operation == CIGAR_I or operation == CIGAR_D:
+            return True
+    return False
+
+
+@kernel
 def find_plain(cigar, cigar_offsets, plain):
     """Write which rows have one aligned block: bool[N]. Clipping at a region's end only takes bases from them."""
     for row in range(plain.size):
@@ -298,8 +318,8 @@ def find_plain(cigar, cigar_offsets, plain):
 @kernel
 def add_rows(
     segment_rows, segment_start, segment_end, window_start, window_end, heard, read, pos, end, cigar, cigar_offsets, bases,
-    base_quals, base_offsets, read_pos, read_end, flag, mate_contig_id, mate_pos, template_length, only_aligned, codes, codes_start,
-    unlike, hidden_from, table, start, sums, informative,
+    base_quals, base_offsets, read_pos, read_end, flag, mate_contig_id, mate_pos, template_length, only_aligned, as_gatk, codes,
+    codes_start, unlike, hidden_from, table, start, sums, informative,
 ):  # fmt: skip
     """Add what rows of a RegionReads say of segments.
 
@@ -317,6 +337,8 @@ def add_rows(
         Of the ReadBatch: by `read`.
     only_aligned : bool
         Bases that were soft-clipped in the file do not count.
+    as_gatk : bool
+        See `leave_out_clips`.
     """
     longest = np.int64(0)
     for row in range(pos.size):
@@ -349,11 +371,19 @@ def add_rows(
                     codes_start, unlike, hidden_from, table, base_costs, is_hidden, start, sums, informative,
                 )  # fmt: skip
             else:
-                lead, n = expand(operations, own_bases, own_quals, laid_bases, laid_quals, marks)
+                lead, tail, n = expand(operations, own_bases, own_quals, laid_bases, laid_quals, marks)
+                n_stored = np.int64(own_bases.size)
+                if as_gatk and lead + tail > 0 and _has_indel(operations):
+                    # Likelihoods first, with too few bases to look for indels; then indels alone.
+                    add_read(
+                        laid_bases, laid_quals, marks, False, n, np.int64(0), row_pos - lead, low, high, likelihoods_low, likelihoods_high,
+                        ref, ref_start, codes_start, unlike, hidden_from, table, base_costs, is_hidden, start, sums, informative,
+                    )  # fmt: skip
+                    leave_out_clips(lead, tail, n, laid_bases, laid_quals)
+                    likelihoods_low, likelihoods_high = low, low
                 add_read(
-                    laid_bases, laid_quals, marks, False, n, np.int64(own_bases.size), row_pos - lead, low, high, likelihoods_low,
-                    likelihoods_high, ref, ref_start, codes_start, unlike, hidden_from, table, base_costs, is_hidden, start, sums,
-                    informative,
+                    laid_bases, laid_quals, marks, False, n, n_stored, row_pos - lead, low, high, likelihoods_low, likelihoods_high, ref,
+                    ref_start, codes_start, unlike, hidden_from, table, base_costs, is_hidden, start, sums, informative,
                 )  # fmt: skip
 
 
@@ -594,7 +624,8 @@ class ReferenceConfidence:
         add_rows(
             np.ascontiguousarray(segment_rows[chosen]), start[chosen], end[chosen], window_start[chosen].astype(np.int32),
             window_end[chosen].astype(np.int32), heard, *rows, reads.pos, reads.ref_end, reads.flag, reads.mate_contig_id, reads.mate_pos,
-            reads.template_length, self._settings.override_fragment_softclip_check, self._codes, self._codes_start, *self._repeats,
+            reads.template_length, self._settings.override_fragment_softclip_check,
+            self._settings.concordance == "hc", self._codes, self._codes_start, *self._repeats,
             self._table, self._span.start, self._sums, self._informative,
         )  # fmt: skip
 

@@ -26,6 +26,8 @@ STRESS = {n: (MADE_UP / f"stress{n}.fa.gz", MADE_UP / f"stress{n}.bam") for n in
 SETS = {
     "50x": (HERE / "gatk.wgs50.g.vcf.gz", *LINES[1:], "-ERC GVCF", 3432),
     "50x, every base": (HERE / "gatk.wgs50.bp.vcf.gz", *LINES[1:], "-ERC BP_RESOLUTION", 3501, (5000, 8500)),
+    "50x, given alleles": (HERE / "gatk.wgs50.forced.g.vcf.gz", *LINES[1:],
+                           f"-ERC GVCF --alleles {HERE / 'gatk.wgs50.forced.alleles.vcf.gz'} -L chr20:1-45000", 1612),
     "50x, ploidy 1": (GATK / "vcf" / "wgs50.p1.g.vcf.gz", *LINES[1:], "-ERC GVCF -ploidy 1", 449),
     "50x, ploidy 4": (GATK / "vcf" / "wgs50.p4.g.vcf.gz", *LINES[1:], "-ERC GVCF -ploidy 4", 16175),
     "50x, DRAGEN mode": (
