@@ -912,11 +912,6 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     for option in CALL_OPTIONS:
         if option.to in AS_GATK_ONLY and settings.concordance != "hc" and getattr(settings, option.to) != getattr(Settings(), option.to):
             raise UsageError(f"option {option.name}: found it with gpuvc's own model, expected --concordance hc, to whose it belongs.")
-    if settings.soft_clip_low_quality_ends and settings.emit_ref_confidence != "NONE":
-        raise UsageError(
-            f"option --soft-clip-low-quality-ends: found it with --emit-ref-confidence {settings.emit_ref_confidence}, which "
-            "does not know such ends yet, expected one of the two. Give --soft-clip-low-quality-ends false, with --dragen-mode, too."
-        )
     if settings.use_posteriors_for_qual and settings.genotype_assignment_method != "USE_POSTERIOR_PROBABILITIES":
         raise UsageError(
             f"option --use-posteriors-to-calculate-qual: found it with --genotype-assignment-method {settings.genotype_assignment_method}, "

@@ -158,11 +158,6 @@ class TestReading:
         assert "found it without --concordance hc" in refused("--dragen-mode", "--engine", "haplotype")
         assert "found 20 with --dragen-mode, expected 1" in refused(*plain, "--dragen-mode", "--minimum-mapping-quality", "20")
 
-    def test_soft_ends_of_gvcfs(self):
-        gvcf = "--engine", "haplotype", "--concordance", "hc", "--dragen-mode", "-ERC", "GVCF"
-        assert "Give --soft-clip-low-quality-ends false" in refused(*gvcf)
-        assert settings(*gvcf, "--soft-clip-low-quality-ends", "false").apply_bqd
-
     def test_qual_needs_posteriors(self):
         assert "expected USE_POSTERIOR_PROBABILITIES" in refused(
             "--engine", "haplotype", "--concordance", "hc", "--use-posteriors-to-calculate-qual"
