@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from gpuvc.assembly.assemble import assemble
-from gpuvc.assembly.lost_alleles import lost_alleles
 from gpuvc.assembly.finalise import finalise_reads, reclip
 from gpuvc.assembly.haplotypes import align_haplotypes
 from gpuvc.assembly.injection import inject_alleles, split_records
+from gpuvc.assembly.lost_alleles import lost_alleles
 from gpuvc.assembly.trimming import trim_haplotypes
 from gpuvc.batches import RegionBatch, ShardCalls
 from gpuvc.genotyping.calls import call_loci

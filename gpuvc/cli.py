@@ -45,7 +45,7 @@ output file:
   the table           --output (columns: contig, pos (1-based), ref, the counts, indels as +SEQUENCE or -LENGTH : forward , reverse)"""
 _ABOUT_EXPLAIN = """\
 Why a variant was or was not called at a place, stage by stage; the last line is the verdict. chr:pos, or one allele: chr:pos:REF:ALT.
-Takes the options of gpuvc call that the calls were made with; the engine is the haplotype engine."""
+Takes the options of gpuvc call that the calls were made with, of the haplotype engine."""
 _ABOUT_DEMO = """\
 Call the 100 kb of human reads (NA12878, 50x) that come with gpuvc, and compare with GIAB's truth."""
 _DEMO_FILES = """\
@@ -202,7 +202,7 @@ def _explain(arguments):
     request = read_options(arguments, EXPLAIN_OPTIONS, command="explain", others=(*NOTED, *REFUSED), word="place")
     if "place" not in request.values:
         raise UsageError("place: found none, expected contig:position, such as gpuvc explain chr20:10117 -R ref.fa -I sample.bam.")
-    settings, rest = settings_and_rest({"engine": "haplotype", **request.values})
+    settings, rest = settings_and_rest(request.values)
     rest["alignments"] = _expand_lists(rest["alignments"])
     as_json = rest.pop("as_json", False)
     with _logging(rest.pop("verbosity", "INFO")) as log:

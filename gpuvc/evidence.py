@@ -202,7 +202,7 @@ def look_inside(
     alignments,
     place,
     *,
-    settings=Settings(engine="haplotype"),  # noqa: B008 - frozen
+    settings=Settings(),  # noqa: B008 - frozen
     intervals=(),
     exclude_intervals=(),
     interval_padding=0,

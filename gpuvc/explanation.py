@@ -35,7 +35,7 @@ NEAR_EVENT_BP = 20  # another event so near may be the same difference, aligned 
 _PLACE = re.compile(r"(?P<contig>\{.+\}|.+):(?P<pos>\d[\d,]*)(?:[:-](?P<ref>[ACGTN]+)[:>-](?P<alt>[ACGTN]+))?", re.ASCII | re.IGNORECASE)
 
 
-def explain(reference, alignments, place, *, settings=Settings(engine="haplotype"), **look):  # noqa: B008 - frozen
+def explain(reference, alignments, place, *, settings=Settings(), **look):  # noqa: B008 - frozen
     """Why a variant was or was not called at a place.
 
     Parameters

@@ -48,7 +48,7 @@ class Settings:
     None here have the default of OWN_DEFAULTS, or with concordance "hc" that of GATK_DEFAULTS.
     """
 
-    engine: str = "pileup"
+    engine: str = "haplotype"
     sample_ploidy: int = 2  # GATK --sample-ploidy
     min_mapping_quality: int = 20  # phred; GATK --minimum-mapping-quality
     min_base_quality: int = 10  # phred; GATK --min-base-quality-score

@@ -120,8 +120,8 @@ def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings, en
     becomes equal to another haplotype is not kept. The score of a haplotype made here is NaN: no path of a graph led to it.
     """
     slots, bases, base_offsets = insert_alleles(
-        regions.start, haplotypes.end if end is None else end, haplotypes.start, haplotypes.region_slots, haplotypes.bases, haplotypes.base_offsets,
-        haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, haplotypes.score, haplotypes.event_slots, haplotypes.event_pos,
+        regions.start, haplotypes.end if end is None else end, haplotypes.start, haplotypes.region_slots, haplotypes.bases,
+        haplotypes.base_offsets, haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, haplotypes.score, haplotypes.event_slots, haplotypes.event_pos,
         haplotypes.event_ref_length, haplotypes.event_alt, haplotypes.event_alt_offsets, haplotypes.haplotype_events,
         haplotypes.haplotype_event_offsets, forced.pos, forced.ref_length, forced.alt, forced.alt_offsets, forced.is_symbolic,
     )  # fmt: skip

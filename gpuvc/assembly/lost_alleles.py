@@ -137,7 +137,7 @@ def count_alleles(
             elif (operation == CIGAR_I or operation == CIGAR_D) and first < c < last - 1:
                 inserted = length if operation == CIGAR_I else 0
                 deleted = length - inserted
-                if 0 < at and at + deleted < ref.size and is_sure(place - 1, inserted + 2, bases, quals, min_base_quality):
+                if at > 0 and at + deleted < ref.size and is_sure(place - 1, inserted + 2, bases, quals, min_base_quality):
                     i = find_indel(ref, at, deleted, inserted, place, bases, n_indels, indels, letters)
                     if i != MESSY:
                         indels[i, INDEL_READS] += 1
@@ -154,7 +154,7 @@ def count_alleles(
 
 @kernel
 def is_shown(counts, sums, base, copy_cost):
-    """Whether some genotype with the base explains these reads and qualities, int64[4] each, better by MIN_SNV_EVIDENCE than one without."""
+    """Whether a genotype with the base explains these reads and qualities (int64[4] each) better by MIN_SNV_EVIDENCE than one without."""
     reads = counts[base]
     if reads < MIN_READS:
         return False

@@ -131,37 +131,35 @@ class TestReading:
                 read_options([*line.split(), name, "1"], PILEUP_OPTIONS, command="pileup")
 
     def test_genotyping_threshold(self):
-        assert settings("--mapping-quality-threshold-for-genotyping", "20") == Settings()
-        assert "--minimum-mapping-quality 30" in refused("--mapping-quality-threshold-for-genotyping", "30")
-        assert settings("--mapping-quality-threshold-for-genotyping", "30", "--minimum-mapping-quality", "30").min_mapping_quality == 30
+        pileup, threshold = ("--engine", "pileup"), "--mapping-quality-threshold-for-genotyping"
+        assert settings(*pileup, threshold, "20") == Settings(engine="pileup")
+        assert "--minimum-mapping-quality 30" in refused(*pileup, threshold, "30")
+        assert settings(*pileup, threshold, "30", "--minimum-mapping-quality", "30").min_mapping_quality == 30
 
-        own, hc = (settings("--engine", "haplotype", "--concordance", word, "--minimum-mapping-quality", "1") for word in ("none", "hc"))
+        own, hc = (settings("--concordance", word, "--minimum-mapping-quality", "1") for word in ("none", "hc"))
         assert (own.genotyping_mapping_quality, hc.genotyping_mapping_quality) == (1, 20)
-        assert settings("--engine", "haplotype", "--mapping-quality-threshold-for-genotyping", "30").genotyping_mapping_quality == 30
+        assert settings(threshold, "30").genotyping_mapping_quality == 30
 
     @pytest.mark.parametrize(
         "option", ["--apply-bqd", "--apply-frd", "--genotype-assignment-method USE_POSTERIOR_PROBABILITIES"]
     )
     def test_parts_of_another_model(self, option):
-        assert "expected --concordance hc" in refused("--engine", "haplotype", *option.split())
-        assert "expected --engine haplotype" in refused("--concordance", "none", *option.split())
-        plain = "--engine", "haplotype", "--concordance", "hc"
-        assert settings(*plain, *option.split()) != settings(*plain)
+        assert "expected --concordance hc" in refused(*option.split())
+        assert "expected --engine haplotype" in refused("--engine", "pileup", *option.split())
+        assert settings("--concordance", "hc", *option.split()) != settings("--concordance", "hc")
 
     def test_dragen_mode(self):
-        plain = "--engine", "haplotype", "--concordance", "hc"
-        assert settings(*plain, "--dragen-mode") == Settings(engine="haplotype", concordance="hc", **DRAGEN_MODE)
+        plain = "--concordance", "hc"
+        assert settings(*plain, "--dragen-mode") == Settings(concordance="hc", **DRAGEN_MODE)
         assert settings(*plain, "--dragen-mode", "false") == settings(*plain)
         given = settings(*plain, "-stand-call-conf", "30", "--dragen-mode")
         assert given.standard_min_confidence == 30 and given.apply_frd
-        assert "found it without --engine haplotype" in refused("--dragen-mode", "--concordance", "hc")
-        assert "found it without --concordance hc" in refused("--dragen-mode", "--engine", "haplotype")
+        assert "found it without --engine haplotype" in refused("--dragen-mode", "--engine", "pileup", "--concordance", "hc")
+        assert "found it without --concordance hc" in refused("--dragen-mode")
         assert "found 20 with --dragen-mode, expected 1" in refused(*plain, "--dragen-mode", "--minimum-mapping-quality", "20")
 
     def test_qual_needs_posteriors(self):
-        assert "expected USE_POSTERIOR_PROBABILITIES" in refused(
-            "--engine", "haplotype", "--concordance", "hc", "--use-posteriors-to-calculate-qual"
-        )
+        assert "expected USE_POSTERIOR_PROBABILITIES" in refused("--concordance", "hc", "--use-posteriors-to-calculate-qual")
 
     def test_arguments_file(self, tmp_path):
         inner = tmp_path / "inner.txt"

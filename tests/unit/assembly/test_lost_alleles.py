@@ -9,9 +9,9 @@ import pytest
 from golden_assembly import codes_of, region_of_reads
 
 from gpuvc.assembly.assemble import assemble
-from gpuvc.assembly.lost_alleles import lost_alleles
 from gpuvc.assembly.haplotypes import align_haplotypes
 from gpuvc.assembly.injection import inject_alleles
+from gpuvc.assembly.lost_alleles import lost_alleles
 from gpuvc.settings import Settings
 
 REF = "".join(random.Random(5).choices("ACGT", k=200))
