@@ -330,7 +330,8 @@ class Records:
                 best, quality, posteriors, priors = posterior_call(own, log10_priors)
                 strands = tuple(self._strand_depths[k, s].tolist())
                 samples.append(SampleCall(
-                    genotypes[best], tuple(reads), sum(reads), quality, tuple(own), strand_depths=strands, posteriors=posteriors, priors=priors
+                    genotypes[best], tuple(reads), sum(reads), quality, tuple(own), strand_depths=strands, posteriors=posteriors,
+                    priors=priors,
                 ))  # fmt: skip
                 continue
             best = own.index(0)

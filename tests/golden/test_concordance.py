@@ -98,7 +98,8 @@ def differences(ours, gatk):
             if not numbers or abs(float(a) - float(b)) > INFO_TOLERANCE.get(key, 0.0011):
                 found.append(f"{key} {a} {b}")
     for a, b in zip(ours[3], gatk[3], strict=True):
-        found += [f"{key} {a.get(key)} {b.get(key)}" for key in ("GT", "AD", "DP", "GQ", "PL", "GP", "PG") if a.get(key, ".") != b.get(key, ".")]
+        keys = ("GT", "AD", "DP", "GQ", "PL", "GP", "PG")
+        found += [f"{key} {a.get(key)} {b.get(key)}" for key in keys if a.get(key, ".") != b.get(key, ".")]
     return found
 
 

@@ -138,7 +138,7 @@ def test_the_repeat_of_most_copies_counts():
 
 
 def plain_costs(text, costs):
-    """Gap openings by the definition: the repeat of most copies, of the shortest unit among equal ones, that covers the base or follows it."""
+    """Gap openings by definition: the repeat of most copies, of the shortest unit among equal ones, that covers the base or follows it."""
     most, quals = [1] * len(text), [45] * len(text)
     for period in range(1, MAX_REPEAT_UNIT + 1):
         same = "".join("=" if a == b else "x" for a, b in zip(text, text[period:]))
