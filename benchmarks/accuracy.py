@@ -3,7 +3,7 @@
     RTG_JAR=rtg-tools/build/rtg-tools.jar python -m benchmarks.accuracy [--dataset NAME ...]
 
 Genotypes must match. SNPs are records whose alleles are all one base long; every other record is "other". tp and fn are counted in the
-truth, fp in the calls. gpuvc is judged by its PASS records, and by all of them beside it; bcftools and freebayes (QUAL > 1) set no filters.
+truth, fp in the calls. gpuvc is judged by its PASS records, and by all of them beside it; the others (freebayes: QUAL > 1) set no filters.
 Writes benchmarks/results/accuracy.json.
 """
 
@@ -63,7 +63,7 @@ def _quietly(command):
 
 def call(caller, dataset, work):
     """Run `caller`; its calls as a bgzipped, indexed VCF."""
-    calls = work / f"{dataset.name}.{caller}.vcf.gz"
+    calls = work / f"{dataset.name}.{caller.replace(', ', '-')}.vcf.gz"
     if caller == "freebayes":
         text = work / f"{dataset.name}.{caller}.vcf"
         measure.run(*peers.pipeline(caller, dataset, text))
@@ -94,9 +94,9 @@ def main():
             left_out[name] = str(reason)
             print(f"{name}: left out, {reason}")
             continue
-        for caller in ("gpuvc", *versions):
+        for caller in (*peers.OURS, *versions):
             calls = call(caller, dataset, options.work)
-            for records in ("pass", "all") if caller == "gpuvc" else ("all",):
+            for records in ("pass", "all") if caller in peers.OURS else ("all",):
                 judged = judge(rtg, dataset, calls, options.work, all_records=records == "all")
                 results.append({"dataset": name, "caller": caller, "records": records, **judged})
                 shown = (f"{kind} {s['tp']}/{s['fp']}/{s['fn']} F1 {s['f1']:.4f}" for kind, s in judged.items())

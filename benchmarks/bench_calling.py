@@ -1,4 +1,4 @@
-"""Speed of whole runs: megabases of reference called per CPU second, beside bcftools and freebayes in the same session.
+"""Speed of whole runs: megabases of reference called per CPU second, beside bcftools, freebayes and GATK in the same session.
 
     python -m benchmarks.bench_calling [--dataset NAME ...] [--repeats 3]
 
@@ -29,7 +29,7 @@ def time_callers(dataset, callers, repeats, work):
                 continue  # fills the caches of files and kernels
             costs[caller]["startup"].append(startup)
             costs[caller]["one_thread"].append(measure.run(*peers.pipeline(caller, dataset, output)))
-            if caller == "gpuvc":
+            if caller in peers.OURS:
                 costs[caller]["two_threads"].append(measure.run(*peers.pipeline(caller, dataset, output, threads=2)))
     output.unlink(missing_ok=True)
     return costs
@@ -82,10 +82,11 @@ def main():
             left_out.append(name)
             print(f"{name}: left out, {reason}")
             continue
-        costs = time_callers(dataset, ("gpuvc", *versions), options.repeats, options.work)
+        costs = time_callers(dataset, (*peers.OURS, *versions), options.repeats, options.work)
         rows = [summary(dataset, caller, of_caller) for caller, of_caller in costs.items()]
         for row in rows:
             row["times_bcftools"] = _times(row, rows, "bcftools")
+            row["times_gatk"] = _times(row, rows, "gatk")
             print(f"{name:16} {row['caller']:10} {row['mb_per_cpu_s']:8.3f} Mb per CPU second, start-up {row['startup_cpu_s']:.2f} s")
         results += rows
     compiling = compile_cpu_s(datasets.load("na12878-50x", options.data, options.work), options.work)

@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.datasets import REPOSITORY
 from benchmarks.measure import RESULTS
+from benchmarks.peers import OURS
 
 PAGES = ("README.md", "docs/performance.md", "docs/accuracy.md", "docs/gpu.md")
 PICTURE = "docs/overview.svg"
@@ -27,7 +28,7 @@ TITLES = {
     "na12878-50x-x140": "NA12878, 50x, 14 Mb",
     "na12878-50x-x280": "NA12878, 50x, 28 Mb",
 }
-COLOURS = {"gpuvc": "#1f6feb", "bcftools": "#8c959f", "freebayes": "#bf8700"}
+COLOURS = {"gpuvc": "#1f6feb", "gpuvc, pileup": "#80b3ff", "bcftools": "#8c959f", "freebayes": "#bf8700", "gatk": "#cf222e"}
 
 
 def table(heads, rows):
@@ -40,10 +41,10 @@ def accuracy_table(result, with_filtered):
     """Counts and F1 by data set and caller; with_filtered also shows gpuvc with the records that its filters mark."""
     rows = []
     for row in result["results"]:
-        if row["caller"] == "gpuvc" and row["records"] == "all":
+        if row["caller"] in OURS and row["records"] == "all":
             if not with_filtered:
                 continue
-            caller = "gpuvc, all records"
+            caller = f"{row['caller']}, all records"
         else:
             caller = row["caller"]
         cells = [cell for kind in ("snp", "other") for cell in (_counts(row[kind]), f"{row[kind]['f1']:.4f}")]
@@ -59,11 +60,11 @@ def calling_table(result):
     """Speed and memory by data set and caller."""
     rows = []
     for row in result["results"]:
-        times = "" if row["times_bcftools"] is None else f"{row['times_bcftools']:.1f}x"
+        times = ["" if row.get(f"times_{peer}") is None else f"{row[f'times_{peer}']:.1f}x" for peer in ("bcftools", "gatk")]
         two_threads = f"{row['wall_s_two_threads']:.2f}" if "wall_s_two_threads" in row else ""
         seconds = (f"{row['startup_cpu_s']:.2f}", f"{row['wall_s']:.2f}", two_threads)
-        rows.append([TITLES[row["dataset"]], row["caller"], f"{row['mb_per_cpu_s']:.3g}", times, *seconds, row["peak_mb"]])
-    heads = ("data", "caller", "Mb per CPU s", "of bcftools", "start-up, CPU s", "wall s, 1 thread", "2 threads", "peak MB")
+        rows.append([TITLES[row["dataset"]], row["caller"], f"{row['mb_per_cpu_s']:.3g}", *times, *seconds, row["peak_mb"]])
+    heads = ("data", "caller", "Mb per CPU s", "of bcftools", "of GATK", "start-up, CPU s", "wall s, 1 thread", "2 threads", "peak MB")
     compiling = f"The first run on a machine compiles its kernels: {result['compile_cpu_s']:.0f} CPU seconds, once."
     return table(heads, rows) + "\n\n" + compiling + " " + provenance(result)
 
@@ -123,7 +124,7 @@ def picture(calling, accuracy):
     speed = [(TITLES[row["dataset"]], row["caller"], row["mb_per_cpu_s"], f"{row['mb_per_cpu_s']:.2g}") for row in calling["results"]]
     wrong = []
     for row in accuracy["results"]:
-        if row["caller"] != "gpuvc" or row["records"] == "pass":
+        if row["caller"] not in OURS or row["records"] == "pass":
             n = sum(row[kind][error] for kind in ("snp", "other") for error in ("fp", "fn"))
             wrong.append((TITLES[row["dataset"]], row["caller"], n, str(n)))
     left, left_height = _panel("Speed: Mb per CPU second (longer is better)", speed, 0)
@@ -136,7 +137,7 @@ def picture(calling, accuracy):
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 {height}" font-family="system-ui, sans-serif" font-size="12">\n'
-        "<title>Speed and wrong calls of gpuvc, bcftools and freebayes</title>\n"
+        "<title>Speed and wrong calls of gpuvc, bcftools, freebayes and GATK</title>\n"
         f'<rect width="880" height="{height}" rx="8" fill="#ffffff"/>\n'
         f"{left}{right}{legend}\n</svg>\n"
     )
