@@ -19,6 +19,7 @@ from pathlib import Path
 import numba
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.types import unliteral
 
 _IMPORT = re.compile(rb"^ *from (gpuvc[\w.]*|\.+[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 _PACKAGE = next(folder for up in Path(__file__).absolute().parents for folder in (up, up / "gpuvc") if (folder / "batches.py").exists())
@@ -83,7 +84,7 @@ def kernel(function=None, **options):
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(cache_folder(function.__code__.co_filename))
         try:
-            return numba.njit(nogil=True, cache=True, **options)(function)
+            return _for_any_value(numba.njit(nogil=True, cache=True, **options)(function))
         finally:
             numba.config.CACHE_DIR = before
 
@@ -130,4 +131,18 @@ class _InnerCompiler(Compiler):
 def inner_kernel(function=None, **options):
     """Compile `function` for kernels to call, not Python; it is kept as part of each of them. Options as of `kernel`."""
     options |= {"nogil": True, "pipeline_class": _InnerCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(**options)(function) if function else numba.njit(**options)
+
+    def compile_it(function):
+        return _for_any_value(numba.njit(**options)(function))
+
+    return compile_it(function) if function else compile_it
+
+
+def _for_any_value(compiled):
+    """The same without versions of its own for arguments that are constants where it is called: one serves them all."""
+    if not numba.config.DISABLE_JIT:
+        find = compiled.get_call_template
+        compiled.get_call_template = lambda args, kws: find(
+            tuple(map(unliteral, args)), {name: unliteral(value) for name, value in kws.items()}
+        )
+    return compiled

@@ -14,13 +14,12 @@ from gpuvc.assembly.debruijn import (
     KMER_COLUMNS,
     N_KMERS,
     N_REPEATS,
-    READ_SAMPLE,
     READ_START,
     STAMP,
     count_kmers,
     count_read_kmers,
-    find_runs,
     is_too_simple,
+    load_region,
     order_runs,
     thread_reads,
     thread_reference,
@@ -45,11 +44,11 @@ from gpuvc.assembly.graph import (
 from gpuvc.assembly.paths import PATH_BASES, find_best_paths, log10_table, spell_path
 from gpuvc.assembly.pruning import prune
 from gpuvc.assembly.sequence_graph import clean_up, convert
-from gpuvc.kernels.codes import CIGAR_S, CONSUMES_READ
 from gpuvc.kernels.jit import inner_kernel, kernel
 
 KMER_STEP = 10  # when every given size is rejected, larger ones are tried
 MAX_LARGER_KMERS = 6
+DEEP = 20  # mean depth from which on one graph is enough if not GATK's haplotypes are asked for
 
 # What became of a k-mer size in a region.
 NOT_TRIED, ASSEMBLED, REFERENCE_TOO_SHORT, REFERENCE_REPEATS, CYCLE, TOO_SIMPLE, REFERENCE_LOST = range(7)
@@ -58,16 +57,16 @@ OUTCOMES = ("not tried", "assembled", "reference too short", "reference repeats 
 # Entries of `options`, int64.
 (
     MIN_BASE_QUALITY, MIN_PRUNING, ADAPTIVE_PRUNING, MAX_HAPLOTYPES, ALLOW_REPEATS, MIN_BRANCH_LENGTH, PAST_FORKS, MATCHING_BASES,
-    LEGACY_CYCLES, DIRECT, N_OPTIONS,
-) = range(11)  # fmt: skip
+    LEGACY_CYCLES, DIRECT, SHORTEST_KMER, LONGEST_KMER, N_OPTIONS,
+) = range(13)  # fmt: skip
 
 # Why `assemble_regions` came back.
 FINISHED, WORKSPACE_FULL, OUTPUT_FULL = range(3)
 
 Workspace = namedtuple(
     "Workspace",
-    "text quals kmer_at reads runs keys slots kmers tally tables sizes top_counts lists chains floats letters rows back cigar spelled "
-    "paths direct recent",
+    "text kmer_at reads runs stretches passed joints slots kmers tally tables sizes top_counts lists chains floats letters rows back cigar "
+    "spelled paths direct recent",
 )
 
 
@@ -115,12 +114,13 @@ def make_workspace(n_text, n_reads, n_samples, shortest_kmer, longest_ref, n_pru
     )
     return Workspace(
         text=np.empty(n_text, np.uint8),
-        quals=np.empty(n_text, np.uint8),
         kmer_at=np.empty(n_text, np.int64),
-        reads=np.empty((max(n_reads, n_samples) + 1, 3), np.int64),
+        reads=np.empty((max(n_reads, n_samples) + 1, 4), np.int64),
         runs=np.empty((n_text // shortest_kmer + 1, 4), np.int64),
-        keys=np.zeros(4 * n, np.uint64),
-        slots=np.zeros(4 * n, np.int64),
+        stretches=np.empty((n_text // shortest_kmer + 1, 3), np.int64),
+        passed=np.empty(longest_ref + 1, np.int64),
+        joints=np.empty(longest_ref + 1, np.int64),
+        slots=np.zeros((4 * n, 2), np.int64),
         kmers=np.empty((2 * n, KMER_COLUMNS), np.int64),
         tally=np.zeros(3, np.int64),
         tables=np.empty((4, n, 8), np.int64),
@@ -141,41 +141,18 @@ def make_workspace(n_text, n_reads, n_samples, shortest_kmer, longest_ref, n_pru
 
 
 @inner_kernel
-def load_region(ref, first_row, last_row, sample, cigar, cigar_offsets, bases, base_quals, base_offsets, text, quals, reads):
-    """Lay out a region's text: the reference, then the reads without their soft clips → their number."""
-    text[: ref.size] = ref
-    end = ref.size
-    n = 0
-    for row in range(first_row, last_row):
-        reads[n, READ_START] = end
-        reads[n, READ_SAMPLE] = sample[row]
-        n += 1
-        read = base_offsets[row]
-        for c in range(cigar_offsets[row], cigar_offsets[row + 1]):
-            operation = np.int64(cigar[c]) & 15
-            length = np.int64(cigar[c]) >> 4
-            if CONSUMES_READ >> operation & 1 == 0:
-                continue
-            if operation != CIGAR_S:
-                for t in range(length):
-                    text[end + t] = bases[read + t]
-                    quals[end + t] = base_quals[read + t]
-                end += length
-            read += length
-    reads[n, READ_START] = end
-    return n
-
-
-@inner_kernel
-def enter_kmers(k, ref_length, n_turns, allow_repeats, runs, reads, text, keys, slots, kmers, kmer_at, tally):
+def enter_kmers(k, ref_length, n_turns, allow_repeats, w):
     """Fill the table of k-mers → ASSEMBLED, REFERENCE_REPEATS, or NOT_TRIED if it is too small."""
+    tally = w.tally
     tally[N_KMERS] = tally[N_REPEATS] = 0
     tally[STAMP] += 1
-    if not count_kmers(0, 0, ref_length, k, text, keys, slots, kmers, kmer_at, tally):
+    if not count_kmers(0, 0, ref_length, 0, 0, k, 0, w.text, w.stretches, w.slots, w.kmers, w.kmer_at, tally):
         return NOT_TRIED
     if tally[N_REPEATS] > 0 and not allow_repeats:
         return REFERENCE_REPEATS
-    return ASSEMBLED if count_read_kmers(runs, n_turns, k, reads, text, keys, slots, kmers, kmer_at, tally) else NOT_TRIED
+    n_ref = ref_length - k + 1
+    done = count_read_kmers(w.runs, n_turns, k, n_ref, w.reads, w.text, w.stretches, w.slots, w.kmers, w.kmer_at, tally)
+    return ASSEMBLED if done else NOT_TRIED
 
 
 @inner_kernel
@@ -185,13 +162,16 @@ def build_graph(k, ref_length, n_runs, options, allow_repeats, allow_simple, w):
         return REFERENCE_TOO_SHORT
     text, kmers, tally, vertices, edges, sizes = w.text, w.kmers, w.tally, w.tables[0], w.tables[1], w.sizes[0]
     n_turns = order_runs(w.runs, n_runs, k, w.reads)
-    outcome = enter_kmers(k, ref_length, n_turns, allow_repeats, w.runs, w.reads, text, w.keys, w.slots, kmers, w.kmer_at, tally)
+    outcome = enter_kmers(k, ref_length, n_turns, allow_repeats, w)
     if outcome != ASSEMBLED:
         return outcome
     thread_reference(ref_length, k, kmers, w.kmer_at, vertices, edges, sizes, w.top_counts)
     if sizes[OVERFLOW]:
         return NOT_TRIED
-    thread_reads(w.runs, n_turns, w.reads, k, text, kmers, w.kmer_at, vertices, edges, sizes, w.top_counts)
+    thread_reads(
+        w.runs, n_turns, w.reads, k, ref_length - k + 1, text, w.stretches, kmers, w.kmer_at, vertices, edges, sizes, w.top_counts,
+        w.passed, w.joints,
+    )  # fmt: skip
     if sizes[OVERFLOW]:
         return NOT_TRIED
     adaptive = options[ADAPTIVE_PRUNING] != 0
@@ -261,7 +241,8 @@ def put_haplotype(bases, score, is_ref, k, first_of_region, n, out_bases, out_of
             if t == bases.size:
                 return n
     start = out_offsets[n]
-    out_bases[start : start + bases.size] = bases
+    for t in range(bases.size):
+        out_bases[start + t] = bases[t]
     out_offsets[n + 1] = start + bases.size
     out_score[n] = score
     out_is_ref[n] = is_ref
@@ -330,6 +311,7 @@ def assemble_regions(
     tried, outcomes,
 ):  # fmt: skip
     """Assemble the regions from `first_region` on → (first region that is not done, FINISHED, WORKSPACE_FULL or OUTPUT_FULL)."""
+    n_given = kmer_sizes.size
     for g in range(first_region, padded_start.size):
         start, end = padded_start[g] - codes_start, padded_end[g] - codes_start
         ref = codes[start:end]
@@ -351,32 +333,26 @@ def assemble_regions(
                     return g, OUTPUT_FULL
                 out_slots[g + 1] = n
                 continue
-        n_reads = load_region(
-            ref,
-            region_slots[g],
-            region_slots[g + 1],
-            sample,
-            cigar,
-            cigar_offsets,
-            bases,
-            base_quals,
-            base_offsets,
-            w.text,
-            w.quals,
-            w.reads,
-        )
-        n_runs = find_runs(w.text, w.quals, w.reads, n_reads, options[MIN_BASE_QUALITY], kmer_sizes.min(), w.runs)
+        n_reads, n_runs = load_region(
+            ref, padded_start[g], region_slots[g], region_slots[g + 1], sample, pos, cigar, cigar_offsets, bases, base_quals,
+            base_offsets, options[MIN_BASE_QUALITY], options[SHORTEST_KMER], w.text, w.reads, w.runs, w.stretches,
+        )  # fmt: skip
+        # Where reads are many, the largest k alone finds what is there; where they are few, they may share no more than short k-mers.
+        one_is_enough = options[DIRECT] != 0 and w.reads[n_reads, READ_START] >= (1 + DEEP) * ref.size
         found_any = False
         for attempt in range(tried.shape[1]):
-            is_given = attempt < kmer_sizes.size
+            is_given = attempt < n_given
             is_last = attempt == tried.shape[1] - 1
             tried[g, attempt] = 0
             outcomes[g, attempt] = NOT_TRIED
-            if found_any and not is_given:
+            if found_any and (one_is_enough or not is_given):
                 continue
-            k = kmer_sizes[attempt] if is_given else kmer_sizes.max() + KMER_STEP * (attempt - kmer_sizes.size + 1)
+            if is_given:
+                k = kmer_sizes[n_given - 1 - attempt if one_is_enough else attempt]
+            else:
+                k = options[LONGEST_KMER] + KMER_STEP * (attempt - n_given + 1)
             allow_repeats = options[ALLOW_REPEATS] != 0 if is_given else is_last
-            w.sizes[:, OVERFLOW] = 0
+            w.sizes[0, OVERFLOW] = w.sizes[1, OVERFLOW] = 0
             w.sizes[0, N_BASES] = w.reads[n_reads, READ_START]
             outcome = build_graph(k, ref.size, n_runs, options, allow_repeats, is_last, w)
             n_paths = 0
@@ -409,6 +385,7 @@ def _options_of(settings):
     options[PAST_FORKS] = settings.recover_all_dangling_branches
     options[MATCHING_BASES] = settings.matching_bases_in_dangling_end
     options[LEGACY_CYCLES] = settings.legacy_graph_cycle_detection
+    options[SHORTEST_KMER], options[LONGEST_KMER] = min(settings.kmer_sizes), max(settings.kmer_sizes)
     # Adaptive pruning decides by likelihood what counts as an error: only the graphs know it.
     options[DIRECT] = settings.concordance == "none" and not settings.adaptive_pruning
     return options

@@ -23,6 +23,7 @@ SNV_DISTANCE, INDEL_DISTANCE = 10, 20  # events nearer than that are messy
 CROWD, CROWD_SPAN = 4, 20  # so many mismatches of a read within so many bases are a crowd
 MAX_CROWDED_READS = 1
 LONE_DISTANCE, LONE_SHARE = 15, 0.1  # mismatches beside a lone indel may be the same allele; worth a graph from this share of depth on
+BLOCK = 32  # bases that are looked at together
 FEW_LINKS, ONE_IS_ENOUGH = 2, 6  # below so many links all pairs of alleles go; below so many one read makes a pair
 
 # Columns of `indels`, int64[n, 5]: first reference base behind or in it, bases deleted, inserted, reads, end of where it could stand.
@@ -30,14 +31,18 @@ INDEL_POS, DELETED, INSERTED, INDEL_READS, INDEL_REACH = range(5)
 # Columns of `events`, int64[n, 4]: position, alternate base or -1, row of `indels` or -1, reads.
 EVENT_POS, EVENT_BASE, EVENT_INDEL, EVENT_READS = range(4)
 
-DirectWorkspace = namedtuple("DirectWorkspace", "counts inner depth indels inserted events state links chains scores")
+# An entry of `counts`, int64[4 n]: at 4 * offset + base, the reads that have the mismatch, and in units of INNER those of them in which it
+# is not near an end.
+INNER = 1 << 32
+COUNT_MASK = INNER - 1
+
+DirectWorkspace = namedtuple("DirectWorkspace", "counts depth indels inserted events state links chains scores")
 
 
 def make_direct_workspace(longest_ref):
     """Scratch memory of `chain_reads` for regions over up to so many reference bases."""
     return DirectWorkspace(
-        counts=np.zeros((longest_ref, 4), np.int64),
-        inner=np.zeros((longest_ref, 4), np.int64),
+        counts=np.zeros(4 * longest_ref, np.int64),
         depth=np.zeros(longest_ref + 1, np.int64),
         indels=np.zeros((MAX_INDELS, 5), np.int64),
         inserted=np.zeros((MAX_INDELS + 1, MAX_INSERTION), np.uint8),
@@ -111,24 +116,42 @@ def aligned_part(row, cigar, cigar_offsets, base_offsets):
 
 
 @inner_kernel
-def count_mismatches(ref, at, place, length, lo, hi, bases, quals, min_base_quality, counts, inner, recent):
+def same_until(one, one_at, other, other_at, start, stop):
+    """First offset from `start` on at which one[one_at:] and other[other_at:] differ; `stop` if none."""
+    # Indices without a sign: Numba counts negative ones from the end, and a loop that has to look is not made of vectors.
+    t, one_at, other_at = np.uint64(start), np.uint64(one_at), np.uint64(other_at)
+    while t < np.uint64(stop):
+        size = min(np.uint64(stop) - t, np.uint64(BLOCK))
+        different = np.uint8(0)
+        for u in range(size):
+            different |= one[one_at + t + u] ^ other[other_at + t + u]
+        if different != 0:
+            break
+        t += size
+    while t < np.uint64(stop) and one[one_at + t] == other[other_at + t]:
+        t += np.uint64(1)
+    return np.int64(t)
+
+
+@inner_kernel
+def count_mismatches(ref, at, place, length, lo, hi, bases, quals, min_base_quality, counts, recent):
     """Count the mismatches of one stretch of aligned bases → whether CROWD of the read's stood together.
 
     recent : int64[CROWD], places of the read's last mismatches, by turns; recent[CROWD] says whose turn it is.
     """
     crowded = False
-    for t in range(length):
+    t = same_until(ref, at, bases, place, 0, length)
+    while t < length:
         base = bases[place + t]
-        if base == ref[at + t] or quals[place + t] < min_base_quality or base >= N:
-            continue
-        counts[at + t, base] += 1
-        inner[at + t, base] += place + t - lo >= EDGE and hi - place - t > EDGE
-        turn = recent[CROWD]
-        recent[turn] = place + t
-        turn = (turn + 1) % CROWD
-        recent[CROWD] = turn
-        # The next in turn is the oldest.
-        crowded = crowded or place + t - recent[turn] < CROWD_SPAN
+        if quals[place + t] >= min_base_quality and base < N:
+            counts[4 * (at + t) + base] += 1 + INNER * (place + t - lo >= EDGE and hi - place - t > EDGE)
+            turn = recent[CROWD]
+            recent[turn] = place + t
+            turn = (turn + 1) % CROWD
+            recent[CROWD] = turn
+            # The next in turn is the oldest.
+            crowded = crowded or place + t - recent[turn] < CROWD_SPAN
+        t = same_until(ref, at, bases, place, t + 1, length)
     return crowded
 
 
@@ -136,17 +159,19 @@ def count_mismatches(ref, at, place, length, lo, hi, bases, quals, min_base_qual
 def collect_evidence(
     ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, recent, d
 ):  # fmt: skip
-    """Count what the reads show → number of distinct indels, or MESSY."""
-    d.counts[: ref.size] = 0
-    d.inner[: ref.size] = 0
-    d.depth[: ref.size + 1] = 0
+    """Count what the reads show → number of distinct indels, or MESSY, then perhaps before all are counted."""
+    for t in range(4 * ref.size):
+        d.counts[t] = 0
+    for t in range(ref.size + 1):
+        d.depth[t] = 0
     n_indels = 0
     n_crowded = 0
     for row in range(first_row, last_row):
         first, last, lo, hi = aligned_part(row, cigar, cigar_offsets, base_offsets)
         at = pos[row] - start
         place = lo
-        recent[:CROWD] = -CROWD_SPAN
+        for t in range(CROWD):
+            recent[t] = -CROWD_SPAN
         recent[CROWD] = 0
         crowded = False
         if at < 0 or at > ref.size:
@@ -158,7 +183,7 @@ def collect_evidence(
                 return MESSY
             if ALIGNS >> operation & 1:
                 crowded |= count_mismatches(
-                    ref, at, place, length, lo, hi, bases, quals, min_base_quality, d.counts, d.inner, recent
+                    ref, at, place, length, lo, hi, bases, quals, min_base_quality, d.counts, recent
                 )  # fmt: skip
             elif operation != CIGAR_I and operation != CIGAR_D:
                 return MESSY
@@ -178,9 +203,11 @@ def collect_evidence(
                 place += length
         d.depth[at] -= 1
         n_crowded += crowded
+        if n_crowded > MAX_CROWDED_READS:
+            return MESSY
     for t in range(ref.size):
         d.depth[t + 1] += d.depth[t]
-    return MESSY if n_crowded > MAX_CROWDED_READS else n_indels
+    return n_indels
 
 
 @inner_kernel
@@ -188,7 +215,8 @@ def add_event(pos, base, indel, n_reads, n, events):
     """Insert an event by position → the new number of events."""
     j = n
     while j > 0 and events[j - 1, EVENT_POS] > pos:
-        events[j] = events[j - 1]
+        for column in range(4):
+            events[j, column] = events[j - 1, column]
         j -= 1
     events[j, EVENT_POS] = pos
     events[j, EVENT_BASE] = base
@@ -201,9 +229,9 @@ def add_event(pos, base, indel, n_reads, n, events):
 def is_under_counted(i, size, d):
     """Whether mismatches beside a lone indel could be reads of the same allele, and enough of them to matter."""
     near = 1
-    for t in range(max(0, d.indels[i, INDEL_POS] - LONE_DISTANCE), min(size, d.indels[i, INDEL_REACH] + LONE_DISTANCE)):
-        for base in range(4):
-            near += d.counts[t, base]
+    first, end = max(0, d.indels[i, INDEL_POS] - LONE_DISTANCE), min(size, d.indels[i, INDEL_REACH] + LONE_DISTANCE)
+    for t in range(4 * first, 4 * end):
+        near += d.counts[t] & COUNT_MASK
     return near > 1 and near >= LONE_SHARE * d.depth[d.indels[i, INDEL_POS]]
 
 
@@ -211,12 +239,18 @@ def is_under_counted(i, size, d):
 def choose_events(size, n_indels, min_reads, d):
     """Events by position, those that min_reads reads show → their number, or MESSY."""
     n = 0
-    for t in range(size):
-        for base in range(4):
-            if d.counts[t, base] >= min_reads:
-                if n == MAX_EVENTS or d.inner[t, base] == 0:
+    for block in range(0, 4 * size, BLOCK):
+        end = min(block + BLOCK, 4 * size)
+        any_event = False
+        for t in range(block, end):
+            any_event |= d.counts[t] & COUNT_MASK >= min_reads
+        if not any_event:
+            continue
+        for t in range(block, end):
+            if d.counts[t] & COUNT_MASK >= min_reads:
+                if n == MAX_EVENTS or d.counts[t] < INNER:
                     return MESSY
-                n = add_event(t, base, -1, d.counts[t, base], n, d.events)
+                n = add_event(t >> 2, t & 3, -1, d.counts[t] & COUNT_MASK, n, d.events)
     for i in range(n_indels):
         if d.indels[i, INDEL_READS] >= min_reads:
             if n == MAX_EVENTS:
@@ -304,8 +338,9 @@ def spell_chain(chain, ref, n_events, d, letters):
         if chain >> j & 1 == 0:
             continue
         pos, i = d.events[j, EVENT_POS], d.events[j, EVENT_INDEL]
-        letters[n : n + pos - at] = ref[at:pos]
-        n += pos - at
+        for t in range(at, pos):
+            letters[n] = ref[t]
+            n += 1
         if i < 0:
             letters[n] = d.events[j, EVENT_BASE]
             n += 1
@@ -315,8 +350,10 @@ def spell_chain(chain, ref, n_events, d, letters):
                 letters[n + t] = d.inserted[i, t]
             n += d.indels[i, INSERTED]
             at = pos + d.indels[i, DELETED]
-    letters[n : n + ref.size - at] = ref[at:]
-    return n + ref.size - at
+    for t in range(at, ref.size):
+        letters[n] = ref[t]
+        n += 1
+    return n
 
 
 @inner_kernel
@@ -328,9 +365,11 @@ def chain_reads(
     ref : uint8[padded span], from `start` on. Rows first_row to last_row of RegionReads, whose columns follow.
     min_reads : an allele that fewer show is an error. recent : int64[CROWD + 1], scratch.
     """
+    any_unknown = False
     for t in range(ref.size):
-        if ref[t] >= N:
-            return MESSY, 0
+        any_unknown |= ref[t] >= N
+    if any_unknown:
+        return MESSY, 0
     n_indels = collect_evidence(
         ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, recent, d
     )  # fmt: skip
@@ -340,7 +379,10 @@ def chain_reads(
     if n_events == MESSY:
         return MESSY, 0
     if n_events > 0:
-        d.links[:n_events] = 0
+        for j in range(n_events):
+            for before in range(2):
+                for allele in range(2):
+                    d.links[j, before, allele] = 0
         for row in range(first_row, last_row):
             read_alleles(
                 ref, start, row, n_events, n_indels, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, d

@@ -12,6 +12,8 @@ from gpuvc.assembly.graph import (
     FIRST_OUT,
     IN_DEGREE,
     IS_REF,
+    LAST_IN,
+    LAST_OUT,
     LENGTH,
     N_BASES,
     N_EDGES,
@@ -106,6 +108,35 @@ def zip_chains(vertices, edges, sizes, spelled, starts):
                 return worked
             worked = True
     return worked
+
+
+@inner_kernel
+def close_gaps(vertices, edges, sizes, vertex_rows, edge_rows):
+    """Drop the rows of what was removed; the others keep their order. vertex_rows, edge_rows : int64[>= rows], overwritten."""
+    n_vertices = n_edges = 0
+    for v in range(sizes[N_VERTICES]):
+        if vertices[v, LENGTH] != REMOVED:
+            vertex_rows[v] = n_vertices
+            for column in range(8):
+                vertices[n_vertices, column] = vertices[v, column]
+            n_vertices += 1
+    for e in range(sizes[N_EDGES]):
+        if edges[e, SOURCE] != REMOVED:
+            edge_rows[e] = n_edges
+            for column in range(8):
+                edges[n_edges, column] = edges[e, column]
+            n_edges += 1
+    sizes[N_VERTICES], sizes[N_EDGES] = n_vertices, n_edges
+    for v in range(n_vertices):
+        for column in (FIRST_OUT, LAST_OUT, FIRST_IN, LAST_IN):
+            if vertices[v, column] >= 0:
+                vertices[v, column] = edge_rows[vertices[v, column]]
+    for e in range(n_edges):
+        for column in (SOURCE, TARGET):
+            edges[e, column] = vertex_rows[edges[e, column]]
+        for column in (NEXT_OUT, NEXT_IN):
+            if edges[e, column] >= 0:
+                edges[e, column] = edge_rows[edges[e, column]]
 
 
 @inner_kernel
@@ -486,9 +517,10 @@ def holds_same(one, other):
 
 
 @inner_kernel
-def simplify(vertices, edges, sizes, spelled, work):
-    """Zip, then merge and split until nothing changes. work : int64[>= vertices], overwritten."""
+def simplify(vertices, edges, sizes, spelled, work, marks):
+    """Zip, then merge and split until nothing changes. work, marks : int64[>= vertices and edges], overwritten."""
     zip_chains(vertices, edges, sizes, spelled, work)
+    close_gaps(vertices, edges, sizes, work, marks)
     looks_before, edges_before = np.empty(0, np.uint64), np.empty(0, np.uint64)
     for i in range(MAX_ROUNDS):
         worked = merge_all_diamonds(vertices, edges, sizes, spelled)
@@ -507,10 +539,10 @@ def simplify(vertices, edges, sizes, spelled, work):
 @inner_kernel
 def clean_up(vertices, edges, sizes, spelled, work, marks):
     """Simplify, keep what joins the ends of the reference, simplify again → (its source, its sink); -1 for one that got lost."""
-    simplify(vertices, edges, sizes, spelled, work)
+    simplify(vertices, edges, sizes, spelled, work, marks)
     source, sink = find_ref_source(vertices, edges, sizes), find_ref_sink(vertices, edges, sizes)
     if source < 0 or sink < 0 or sizes[OVERFLOW]:
         return source, sink
     keep_paths_between(vertices, edges, sizes, source, sink, work, marks)
-    simplify(vertices, edges, sizes, spelled, work)
+    simplify(vertices, edges, sizes, spelled, work, marks)
     return find_ref_source(vertices, edges, sizes), find_ref_sink(vertices, edges, sizes)

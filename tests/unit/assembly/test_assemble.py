@@ -18,8 +18,11 @@ SNV = REF[:100] + {"A": "C", "C": "G", "G": "T", "T": "A"}[REF[100]] + REF[101:]
 SETTINGS = Settings(concordance="hc")  # every region by graphs
 
 
-def assembled(regions, settings=SETTINGS):
-    """RawHaplotypes of (reference, reads) regions laid end to end; a read is bases, or (bases, quals, CIGAR, sample)."""
+def assembled(regions, settings=SETTINGS, pos=None):
+    """RawHaplotypes of (reference, reads) regions laid end to end; a read is bases, or (bases, quals, CIGAR, sample).
+
+    pos : where the reads are aligned, one for each; they begin with their region without it.
+    """
     reads, slots, starts = [], [0], [1000]
     for ref, of_region in regions:
         reads += [read if isinstance(read, tuple) else (read, [30] * len(read), f"{len(read)}M", 0) for read in of_region]
@@ -28,10 +31,11 @@ def assembled(regions, settings=SETTINGS):
     cigars = [pack_cigar(read[2]) for read in reads]
     starts = np.array(starts, np.int32)
     n = len(reads)
+    pos = np.repeat(starts[:-1], np.diff(slots)) if pos is None else np.array(pos, np.int32)
     batch = RegionBatch(0, starts[:-1] + 50, starts[1:] - 50, starts[:-1], starts[1:])
     region_reads = RegionReads(
         region_slots=np.array(slots, np.int64), read=np.arange(n, dtype=np.int32), sample=np.array([read[3] for read in reads], np.int16),
-        pos=np.zeros(n, np.int32), end=np.zeros(n, np.int32), cigar=np.array([op for cigar in cigars for op in cigar], np.uint32),
+        pos=pos, end=np.zeros(n, np.int32), cigar=np.array([op for cigar in cigars for op in cigar], np.uint32),
         cigar_offsets=np.cumsum([0] + [len(cigar) for cigar in cigars], dtype=np.int64), bases=codes("".join(read[0] for read in reads)),
         base_quals=np.array([q for read in reads for q in read[1]], np.uint8),
         base_offsets=np.cumsum([0] + [len(read[0]) for read in reads], dtype=np.int64),
@@ -143,3 +147,43 @@ def test_regions_do_not_depend_on_their_neighbours():
         alone = assembled([region])
         assert str(haplotypes(together, g)) == str(haplotypes(alone))
         assert together.outcome[g].tolist() == alone.outcome[0].tolist()
+
+
+def noisy_reads(rng, ref, n):
+    """(reads, where each is aligned): pieces of the reference and of a haplotype with an SNV and a deletion, with errors and repeats."""
+    reads, pos = [], []
+    for _ in range(n):
+        start = rng.randrange(0, len(ref) - 40)
+        length = rng.randrange(30, 120)
+        bases, cigar = ref[start : start + length], ""
+        if rng.random() < 0.5 and start + 20 < 100 < start + length - 20:
+            at = 100 - start
+            bases, cigar = bases[: at - 3] + "G" + bases[at - 2 : at] + bases[at + 4 :], f"{at}M4D{len(bases) - at - 4}M"
+        if rng.random() < 0.1:
+            bases, cigar = bases + bases[-30:], ""
+        quals = [rng.choice((2, 30, 30, 30, 30, 30, 30, 30, 30, 30)) for _ in bases]
+        if rng.random() < 0.5:
+            quals = [30] * len(bases)
+        bases = "".join(rng.choice("ACGTN") if rng.random() < 0.02 else base for base in bases)
+        reads.append((bases, quals, cigar or f"{len(bases)}M", rng.randrange(2)))
+        pos.append(1000 + start)
+    return reads, pos
+
+
+@pytest.mark.parametrize("allow_repeats", [False, True])
+def test_graphs_do_not_depend_on_where_reads_are_aligned(allow_repeats):
+    """Bases known to be the reference's are not looked up and walked one by one; what comes out is the same."""
+    rng = random.Random(SEED)
+    settings = replace(SETTINGS, allow_non_unique_kmers_in_ref=allow_repeats, min_pruning=1, kmer_sizes=(7, 10, 25))
+    n_haplotypes = 0
+    for i in range(40):
+        ref = "".join(rng.choices("ACGT", k=200))
+        if i % 3 == 0:
+            ref = ref[:150] + ref[60 : 60 + i] + ref[150:]
+        reads, pos = noisy_reads(rng, ref, 30)
+        known = assembled([(ref, reads)], settings, pos)
+        unknown = assembled([(ref, reads)], settings, [10**6] * len(reads))
+        assert str(haplotypes(known)) == str(haplotypes(unknown)), i
+        assert known.outcome.tolist() == unknown.outcome.tolist(), i
+        n_haplotypes += known.n_haplotypes
+    assert n_haplotypes > 200

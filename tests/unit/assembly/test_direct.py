@@ -117,3 +117,10 @@ def test_a_long_deletion_that_only_read_ends_show_is_found():
     alt = REF[:90] + REF[140:]
     reads = [(alt[start : start + 80], "80M", start, 30) for start in range(0, 70, 3)]
     assert alt in haplotypes(assembled([REF] * 4 + reads))
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(8, [10, 25]), (24, [25, 0])])
+def test_many_reads_need_one_graph(n, sizes):
+    raw = assembled([REF] * n + [with_snvs(100, 105)] * n)
+    assert raw.tried_kmer_size[0, :2].tolist() == sizes
+    assert haplotypes(raw) == [REF, with_snvs(100, 105)]
