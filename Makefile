@@ -25,6 +25,7 @@ lint: $(INSTALLED_DEV)
 bench: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.bench_decode
 	$(BIN)/python -m benchmarks.bench_calling
+	$(BIN)/python -m benchmarks.bench_stages
 	$(BIN)/python -m benchmarks.memory
 	@if [ -n "$$RTG_JAR" ] || command -v rtg >/dev/null; then set -x; $(BIN)/python -m benchmarks.accuracy; \
 	else echo 'accuracy left out, it needs rtg on PATH or RTG_JAR=/path/to/rtg-tools.jar (benchmarks/README.md)'; fi

@@ -1,7 +1,7 @@
 """The figures of README.md and docs/ from benchmarks/results/*.json, so that no number in them is typed by hand.
 
-    python -m benchmarks.tables            rewrites what stands between <!-- begin NAME --> and <!-- end NAME -->, draws docs/overview.svg
-    python -m benchmarks.tables --check    changes nothing; exit 1 when a table or the picture differs from the results
+python -m benchmarks.tables            rewrites what stands between <!-- begin NAME --> and <!-- end NAME -->, draws docs/overview.svg
+python -m benchmarks.tables --check    changes nothing; exit 1 when a table or the picture differs from the results
 """
 
 import argparse
@@ -67,6 +67,17 @@ def calling_table(result):
     heads = ("data", "caller", "Mb per CPU s", "of bcftools", "of GATK", "start-up, CPU s", "wall s, 1 thread", "2 threads", "peak MB")
     compiling = f"The first run on a machine compiles its kernels: {result['compile_cpu_s']:.0f} CPU seconds, once."
     return table(heads, rows) + "\n\n" + compiling + " " + provenance(result)
+
+
+def stages_table(result):
+    """Cost of each stage of the haplotype engine by data set."""
+    rows = []
+    for row in result["results"]:
+        by_region = [f"{row[key]:.3f}" if key in row else "" for key in ("mean_ms", "p99_ms")]
+        rows.append([TITLES[row["dataset"]], row["stage"], *by_region, f"{row['cpu_s_per_mb']:.3f}"])
+    regions = {TITLES[row["dataset"]]: row["regions"] for row in result["results"]}
+    counts = "; ".join(f"{title}: {n:,} regions" for title, n in regions.items())
+    return table(("data", "stage", "ms a region, mean", "p99", "CPU s a Mb"), rows) + f"\n\n{counts}. " + provenance(result)
 
 
 def decode_table(result):
@@ -182,6 +193,7 @@ def main():
         "calling": calling_table(results["calling"]),
         "decode": decode_table(results["decode"]),
         "memory": memory_table(results["memory"]),
+        "stages": stages_table(results["stages"]),
         "compiled": compiled_table(results["cuda_compile"]),
         "kernels": kernels_table(results["kernels"]),
     }

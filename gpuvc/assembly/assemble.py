@@ -220,11 +220,11 @@ def find_paths(k, max_haplotypes, table, w):
 
 @inner_kernel
 def hash_bases(bases):
-    """64-bit hash of a sequence of codes."""
-    key = np.uint64(bases.size)
-    for t in range(bases.size):
-        key = (key ^ np.uint64(bases[t])) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(29)
+    """64-bit hash of a sequence of codes; no term waits for another."""
+    key = np.uint64(0)
+    for t in range(np.uint64(bases.size)):
+        weight = t + np.uint64(1)
+        key += (np.uint64(bases[t]) + np.uint64(1)) * weight * weight
     return key
 
 

@@ -12,7 +12,8 @@ counts that single samples gave, which stand in `top_counts`.
 
 import numpy as np
 
-from gpuvc.assembly.direct import BLOCK, aligned_part, same_until
+from gpuvc.assembly.direct import aligned_part
+from gpuvc.assembly.events import BLOCK, same_until
 from gpuvc.assembly.graph import (
     COUNT,
     FIRST_IN,

@@ -9,6 +9,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from gpuvc.assembly.events import BLOCK, same_until
 from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_H, CIGAR_I, CIGAR_S, CONSUMES_READ, CONSUMES_REFERENCE, N
 from gpuvc.kernels.jit import inner_kernel
 
@@ -23,7 +24,6 @@ SNV_DISTANCE, INDEL_DISTANCE = 10, 20  # events nearer than that are messy
 CROWD, CROWD_SPAN = 4, 20  # so many mismatches of a read within so many bases are a crowd
 MAX_CROWDED_READS = 1
 LONE_DISTANCE, LONE_SHARE = 15, 0.1  # mismatches beside a lone indel may be the same allele; worth a graph from this share of depth on
-BLOCK = 32  # bases that are looked at together
 FEW_LINKS, ONE_IS_ENOUGH = 2, 6  # below so many links all pairs of alleles go; below so many one read makes a pair
 
 # Columns of `indels`, int64[n, 5]: first reference base behind or in it, bases deleted, inserted, reads, end of where it could stand.
@@ -113,24 +113,6 @@ def aligned_part(row, cigar, cigar_offsets, base_offsets):
         last -= 1
         hi -= np.int64(cigar[last]) >> 4 if cigar[last] & 15 == CIGAR_S else 0
     return first, last, lo, hi
-
-
-@inner_kernel
-def same_until(one, one_at, other, other_at, start, stop):
-    """First offset from `start` on at which one[one_at:] and other[other_at:] differ; `stop` if none."""
-    # Indices without a sign: Numba counts negative ones from the end, and a loop that has to look is not made of vectors.
-    t, one_at, other_at = np.uint64(start), np.uint64(one_at), np.uint64(other_at)
-    while t < np.uint64(stop):
-        size = min(np.uint64(stop) - t, np.uint64(BLOCK))
-        different = np.uint8(0)
-        for u in range(size):
-            different |= one[one_at + t + u] ^ other[other_at + t + u]
-        if different != 0:
-            break
-        t += size
-    while t < np.uint64(stop) and one[one_at + t] == other[other_at + t]:
-        t += np.uint64(1)
-    return np.int64(t)
 
 
 @inner_kernel

@@ -5,6 +5,26 @@ import numpy as np
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, N
 from gpuvc.kernels.jit import inner_kernel, kernel
 
+BLOCK = 32  # bases that are looked at together
+
+
+@inner_kernel
+def same_until(one, one_at, other, other_at, start, stop):
+    """First offset from `start` on at which one[one_at:] and other[other_at:] differ; `stop` if none."""
+    # Indices without a sign: Numba counts negative ones from the end, and a loop that has to look is not made of vectors.
+    t, one_at, other_at = np.uint64(start), np.uint64(one_at), np.uint64(other_at)
+    while t < np.uint64(stop):
+        size = min(np.uint64(stop) - t, np.uint64(BLOCK))
+        different = np.uint8(0)
+        for u in range(size):
+            different |= one[one_at + t + u] ^ other[other_at + t + u]
+        if different != 0:
+            break
+        t += size
+    while t < np.uint64(stop) and one[one_at + t] == other[other_at + t]:
+        t += np.uint64(1)
+    return np.int64(t)
+
 
 @inner_kernel
 def with_room(array, used, more):
@@ -137,12 +157,10 @@ def events_of_haplotype(
 @inner_kernel
 def next_mismatch(codes, ref_at, haplotype, at, offset, length):
     """First offset from `offset` on where two regular bases differ; `length` if none."""
-    while offset < length:
-        ref_base, base = codes[ref_at + offset], haplotype[at + offset]
-        if ref_base != base and ref_base < N and base < N:
-            return offset
-        offset += 1
-    return length
+    offset = same_until(codes, ref_at, haplotype, at, offset, length)
+    while offset < length and (codes[ref_at + offset] >= N or haplotype[at + offset] >= N):
+        offset = same_until(codes, ref_at, haplotype, at, offset + 1, length)
+    return offset
 
 
 @inner_kernel

@@ -17,7 +17,7 @@ in), d the difference in length; no N inside; a match is worth 200, a mismatch -
 
 import numpy as np
 
-from gpuvc.assembly.events import find_events, with_room
+from gpuvc.assembly.events import find_events, same_until, with_room
 from gpuvc.assembly.smith_waterman import SOFTCLIP, align, append_operation, make_workspace, reverse_operations
 from gpuvc.batches import HaplotypeBatch
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CIGAR_M, CIGAR_S, N
@@ -186,9 +186,7 @@ def best_path(ref, haplotype, back, band_rows, path):
     if n == 0 or m == 0 or has_n(ref) or has_n(haplotype):
         return -1
     shorter, difference = min(n, m), m - n
-    prefix = 0
-    while prefix < shorter and ref[prefix] == haplotype[prefix]:
-        prefix += 1
+    prefix = same_until(ref, 0, haplotype, 0, 0, shorter)
     suffix = 0
     while suffix < shorter and ref[n - 1 - suffix] == haplotype[m - 1 - suffix]:
         suffix += 1

@@ -5,7 +5,7 @@ import sys
 import pysam
 import pytest
 
-from benchmarks import accuracy, datasets, measure, tables
+from benchmarks import accuracy, bench_stages, datasets, measure, tables
 
 
 def test_tiles_are_the_reads_they_were_made_of(tmp_path):
@@ -56,3 +56,15 @@ def test_tables_fill_their_blocks_only():
     page = "a\n<!-- begin one -->\nold\n<!-- end one -->\nb\n<!-- begin two -->\n<!-- end two -->\n"
     filled = tables.filled(page, {"one": r"\1 new", "two": "2"})
     assert filled == "a\n<!-- begin one -->\n\\1 new\n<!-- end one -->\nb\n<!-- begin two -->\n2\n<!-- end two -->\n"
+
+
+def test_every_step_of_a_stage_is_timed_region_by_region(tmp_path):
+    dataset = datasets.load("na12878-50x", tmp_path, tmp_path)
+    together, before, n_regions = bench_stages.timed_run(dataset, ["chr20:50000-55000"])
+    alone, _, same_regions = bench_stages.timed_run(dataset, ["chr20:50000-55000"], one_by_one=True)
+    assert n_regions == same_regions > 5
+    for name in [name for names in bench_stages.STEPS.values() for name in names]:
+        assert len(together[name]) == 1, name
+        assert len(alone[name]) == n_regions, name
+        assert sum(together[name]) < sum(alone[name])
+    assert all(before[stage] > 0 for stage in bench_stages.BEFORE)
