@@ -66,5 +66,4 @@ def test_every_step_of_a_stage_is_timed_region_by_region(tmp_path):
     for name in [name for names in bench_stages.STEPS.values() for name in names]:
         assert len(together[name]) == 1, name
         assert len(alone[name]) == n_regions, name
-        assert sum(together[name]) < sum(alone[name])
     assert all(before[stage] > 0 for stage in bench_stages.BEFORE)
