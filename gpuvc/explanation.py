@@ -16,7 +16,19 @@ from gpuvc.assembly.assemble import ASSEMBLED, OUTCOMES
 from gpuvc.backends import choose_backend
 from gpuvc.errors import UsageError
 from gpuvc.evidence import look_inside
-from gpuvc.genotyping.filters import FILTERS, IMBALANCE, NEAR_BP, NEAR_IMBALANCE, imbalance
+from gpuvc.genotyping.filters import (
+    IMBALANCE,
+    LOW_RANK,
+    NEAR_BP,
+    NEAR_IMBALANCE,
+    ONE_STRAND,
+    SLIPPED,
+    imbalance,
+    is_het,
+    one_strand,
+    slippage,
+    strands_of,
+)
 from gpuvc.genotyping.genotypes import genotype_table
 from gpuvc.genotyping.site_annotations import informative_allele
 from gpuvc.intervals import Interval
@@ -546,10 +558,17 @@ class _Case:
         """By what figures a filter marks the call."""
         if name == "LowQual":
             return f"QUAL {call.qual:.1f}"
-        if name != "AlleleBalance":
-            return FILTERS[name]
-        own = float(imbalance([call])[0])
         depths = " ".join(",".join(map(str, s.allele_depths)) for s in call.samples if s.allele_depths)
+        if name == "StrandBias":
+            strands = strands_of(call)
+            return (
+                f"reference {strands[0]}+ {strands[1]}-, alternate {strands[2]}+ {strands[3]}-: errors of one strand {one_strand(*strands):.1f} "
+                f"phred likelier than two alleles, from {ONE_STRAND:g}; BaseQRankSum {call.info['BaseQRankSum']:.2f}, up to {LOW_RANK:g}"
+            )
+        if name == "Stutter":
+            least = min(slippage(s.allele_depths[0], s.allele_depths[max(s.genotype)]) for s in call.samples if is_het(s))
+            return f"depths {depths}: slippage of the repeat {least:.1f} phred likelier than two alleles, from {SLIPPED:g}"
+        own = float(imbalance([call])[0])
         figures = f"depths {depths} fit three or four copies {own:.1f} phred better than two"
         if own >= IMBALANCE:
             return f"{figures}, from {IMBALANCE:g}"

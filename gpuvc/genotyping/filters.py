@@ -53,7 +53,7 @@ def imbalance(calls):
         (i, sample.allele_depths[0], sample.allele_depths[max(sample.genotype)])
         for i, call in enumerate(calls)
         for sample in call.samples
-        if _is_het(sample)
+        if is_het(sample)
     ]
     excess = np.zeros(len(calls))
     if hets:
@@ -87,12 +87,17 @@ def slippage(ref_depth, alt_depth):
     return 10 * (best + math.log10(np.mean(10 ** (fits - best))) + (ref_depth + alt_depth) * math.log10(2))
 
 
+def strands_of(call):
+    """Reads for the reference, forward and reverse, and for alternates, of the heterozygous samples together; None where unknown."""
+    strands = [sample.strand_depths for sample in call.samples if is_het(sample) and sample.strand_depths]
+    return tuple(sum(column) for column in zip(*strands, strict=True)) if strands else None
+
+
 def _is_one_strand(call):
-    """Whether the heterozygous samples' reads together look like errors of one strand."""
     if (call.info.get("BaseQRankSum") or 0.0) > LOW_RANK:
         return False
-    strands = [sample.strand_depths for sample in call.samples if _is_het(sample) and sample.strand_depths]
-    return bool(strands) and one_strand(*(sum(column) for column in zip(*strands, strict=True))) >= ONE_STRAND
+    strands = strands_of(call)
+    return strands is not None and one_strand(*strands) >= ONE_STRAND
 
 
 def _slipped(calls, codes, codes_start):
@@ -100,7 +105,7 @@ def _slipped(calls, codes, codes_start):
     suspects = [
         (i, call.pos + 1 - codes_start, {abs(len(call.alts[max(sample.genotype) - 1]) - len(call.ref)) for sample in hets})
         for i, call in enumerate(calls)
-        if (hets := [sample for sample in call.samples if _is_het(sample)])
+        if (hets := [sample for sample in call.samples if is_het(sample)])
         and all(_is_indel(call, sample) for sample in hets)
         and all(slippage(sample.allele_depths[0], sample.allele_depths[max(sample.genotype)]) >= SLIPPED for sample in hets)
     ]
@@ -112,7 +117,7 @@ def _slipped(calls, codes, codes_start):
     }
 
 
-def _is_het(sample):
+def is_het(sample):
     return len(sample.genotype) == 2 and min(sample.genotype) == 0 < max(sample.genotype)
 
 

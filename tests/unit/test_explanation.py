@@ -85,6 +85,14 @@ class TestBundledLoci:
         assert (allele(x, "C>T")["forward"], allele(x, "C>T")["reverse"]) == (1, 15)
         assert "of 16 reads that show it, 0 fit a haplotype with it, 2 one without" in x["verdict"]["text"]
 
+    def test_errors_of_one_strand(self, ask):
+        # 12 of 46 reads show 55161 A>C, all reverse, with base qualities from 6 to 32, 15 in the middle
+        # (mpileup -Q 0); GIAB and GATK have no variant there.
+        x = ask("chr20:55161")
+        assert verdict(x) == ("filtered", "filters") and (allele(x, "A>C")["forward"], allele(x, "A>C")["reverse"]) == (0, 6)
+        expected = "StrandBias (reference 22+ 11-, alternate 0+ 12-: errors of one strand 60.4 phred likelier than two alleles, from 15; "
+        assert expected + "BaseQRankSum -3.50, up to -2.33)" in x["verdict"]["text"]
+
     def test_low_base_qualities(self, ask):
         # 7 of 50 reads show 81938 T>A, all reverse, with base qualities 23, 23, 23, 23, 17, 15 and 10 (mpileup -Q 0); GATK has no record.
         x = ask("chr20:81938")
@@ -165,6 +173,12 @@ class TestSharedLoci:
         assert verdict(x) == ("filtered", "filters") and x["allele"] == {"pos": 984838, "ref": "TGTCC", "alt": "T"}
         assert "AlleleBalance (depths 37,9 fit three or four copies 38.1 phred better than two, from 30)" in x["verdict"]["text"]
 
+    def test_slippage(self):
+        # Simulated; no variant in the truth. mpileup: 3 of 25 reads have one copy of 21 GT less; GATK has no record.
+        x = ask_shared("hard", "20:655332:AGT:A")
+        assert verdict(x) == ("filtered", "filters")
+        assert "Stutter (depths 22,3: slippage of the repeat 33.5 phred likelier than two alleles, from 15)" in x["verdict"]["text"]
+
     def test_a_missed_allele_beside_another(self):
         # Truth: 316844 CTCT>CTCTTCTTCT,C 2|1. mpileup: 6 reads with 3 bases less, 3 with 6 more. GATK calls the deletion alone, 1/1, too:
         # the repeat is longer than the k-mers, no graph has the longer allele, and 3 reads of 31 are too few to put it in.
@@ -174,7 +188,7 @@ class TestSharedLoci:
         assert (allele(x, "CTCT>C")["forward"], allele(x, "CTCT>C")["reverse"]) == (5, 1)
         assert "3 reads show; 3 of these fit the reference best" in x["verdict"]["text"]
         assert x["verdict"]["text"].endswith("called there: 316,844 CTCT>C")
-        assert x["assembly"]["kmers"][0] == {"k": 10, "outcome": "reference repeats a k-mer"}
+        assert x["assembly"]["kmers"][0] == {"k": 25, "outcome": "reference repeats a k-mer"}
 
     def test_a_missed_deletion_in_a_homopolymer(self):
         # Truth: 1525084 CT>C 0|1, in a run of 15 T. mpileup: 4 of 29 reads have one T less; GATK has no record, either.
