@@ -42,6 +42,7 @@ EARLIER_BP = 1024
 """With the haplotype engine: how far before a target regions are called, too, because of what calls there say of calls in it: NEAR_BP for
 its filters, and the deletions that a `*` stands for. Behind a target, NEAR_BP."""
 EVENT_CONTEXT_BP = 500  # reference around a padded region in which repeats are counted
+LOST_IN_HAPLOTYPES = 3  # what graphs lost is put into the reference and a diploid's two best haplotypes
 ROWS_A_BATCH = 60_000  # reads of regions that are held at a time, each counted in every region it belongs to
 
 
@@ -169,7 +170,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             aligned = align_haplotypes(batch, raw, codes, window.start, settings)
             if settings.concordance != "hc":
                 lost = lost_alleles(batch, whole, raw, aligned, codes, window.start, n_samples, settings)
-                aligned = inject_alleles(batch, aligned, lost, codes, window.start, settings, batch.end)
+                aligned = inject_alleles(batch, aligned, lost, codes, window.start, settings, batch.end, LOST_IN_HAPLOTYPES)
             haplotypes = trim_haplotypes(batch, aligned, codes, window.start, settings, forced)
             if forced is not None:
                 haplotypes = inject_alleles(batch, haplotypes, forced, codes, window.start, settings)

@@ -101,7 +101,7 @@ def _as_events(pos, ref, alt, codes, codes_start, max_mnp_distance):
     return [(pos + leading, ref[leading:], alt[leading:])]
 
 
-def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings, end=None):
+def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings, end=None, n_base=BASE_HAPLOTYPES):
     """The haplotypes, and behind those of each region copies of its best ones with a forced allele each → HaplotypeBatch.
 
     Parameters
@@ -115,16 +115,17 @@ def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings, en
         As for `trim_haplotypes`.
     end : int32[n_regions] or None
         Alleles from there on do not take part; None: from the end of the region's haplotypes on.
+    n_base : int
+        Haplotypes of a region that an allele is put into.
 
-    An allele goes into the reference and the haplotypes with the best scores, five in all, where none of their events overlaps it. What
-    becomes equal to another haplotype is not kept. The score of a haplotype made here is NaN: no path of a graph led to it.
+    An allele goes into the reference and the haplotypes with the best scores, where none of their events overlaps it. What becomes
+    equal to another haplotype is not kept. The score of a haplotype made here is NaN: no path of a graph led to it.
     """
     slots, bases, base_offsets = insert_alleles(
         regions.start, haplotypes.end if end is None else end, haplotypes.start, haplotypes.region_slots, haplotypes.bases,
         haplotypes.base_offsets, haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, haplotypes.score,
-        haplotypes.event_slots, haplotypes.event_pos,
-        haplotypes.event_ref_length, haplotypes.event_alt, haplotypes.event_alt_offsets, haplotypes.haplotype_events,
-        haplotypes.haplotype_event_offsets, forced.pos, forced.ref_length, forced.alt, forced.alt_offsets, forced.is_symbolic,
+        haplotypes.event_slots, haplotypes.event_pos, haplotypes.event_ref_length, haplotypes.event_alt, haplotypes.event_alt_offsets, haplotypes.haplotype_events,
+        haplotypes.haplotype_event_offsets, forced.pos, forced.ref_length, forced.alt, forced.alt_offsets, forced.is_symbolic, n_base,
     )  # fmt: skip
     if slots[-1] == 0:
         return haplotypes
@@ -160,13 +161,13 @@ def _joined(values, offsets, more_values, more_offsets, order):
 def insert_alleles(
     first_pos, end_pos, start, region_slots, bases, base_offsets, cigar, cigar_offsets, is_ref, score, event_slots, event_pos,
     event_ref_length, event_alt, event_alt_offsets, haplotype_events, haplotype_event_offsets, pos, ref_length, alt, alt_offsets,
-    is_symbolic,
+    is_symbolic, n_base,
 ):  # fmt: skip
     """Haplotypes with one allele more each → (new ones of each region, bases, their offsets), in the order of the alleles."""
     n_regions = start.size
     new_slots = np.zeros(n_regions + 1, np.int64)
     new_bases, new_offsets = np.empty(1024, np.uint8), np.zeros(65, np.int64)
-    best = np.empty(BASE_HAPLOTYPES, np.int64)
+    best = np.empty(n_base, np.int64)
     n = 0
     for g in range(n_regions):
         first = np.searchsorted(pos, first_pos[g])

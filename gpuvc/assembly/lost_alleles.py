@@ -8,6 +8,7 @@ import numpy as np
 
 from gpuvc.assembly.direct import (
     DELETED,
+    EDGE,
     INDEL_POS,
     INDEL_READS,
     INSERTED,
@@ -63,7 +64,8 @@ def find_lost_alleles(
     longest = 0
     for g in range(start.size):
         longest = max(longest, np.int64(padded_end[g]) - padded_start[g])
-    counts, sums, depth = np.empty((longest, 4), np.int64), np.empty((longest, 4), np.int64), np.empty(longest + 1, np.int64)
+    counts, inner, sums = np.empty((longest, 4), np.int64), np.empty((longest, 4), np.int64), np.empty((longest, 4), np.int64)
+    depth = np.empty(longest + 1, np.int64)
     indels, letters = np.empty((MAX_INDELS, 5), np.int64), np.empty((MAX_INDELS + 1, MAX_INSERTION), np.uint8)
     out_pos, out_ref_length = np.empty(64, np.int32), np.empty(64, np.int32)
     out_alt, out_offsets = np.empty(256, np.uint8), np.zeros(65, np.int64)
@@ -75,14 +77,14 @@ def find_lost_alleles(
         ref = codes[padded_start[g] - codes_start : padded_end[g] - codes_start]
         n_indels = count_alleles(
             ref, padded_start[g], region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, quals, base_offsets,
-            min_base_quality, counts, sums, depth, indels, letters,
+            min_base_quality, counts, inner, sums, depth, indels, letters,
         )  # fmt: skip
         for t in range(start[g] - padded_start[g], end[g] - padded_start[g]):
             if ref[t] >= N:
                 continue
             for kind in range(4 + n_indels):
                 if kind < 4:
-                    if kind == ref[t] or not is_shown(counts[t], sums[t], kind, copy_cost):
+                    if kind == ref[t] or inner[t, kind] == 0 or not is_shown(counts[t], sums[t], kind, copy_cost):
                         continue
                     own[0] = kind
                     size, ref_length = 1, 1
@@ -110,20 +112,22 @@ def find_lost_alleles(
 
 @kernel
 def count_alleles(
-    ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, sums, depth, indels,
-    letters,
+    ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, inner, sums, depth,
+    indels, letters,
 ):  # fmt: skip
-    """Write reads and summed qualities by position and base, depth, and the distinct indels, left-aligned → their number.
+    """Write reads (all, and those it is EDGE bases inside) and summed qualities by position and base, depth, and the distinct indels.
 
-    ref : uint8[padded span], from `start` on. counts, sums : int64[>= span, 4]; depth : int64[>= span + 1]; indels, letters as in `direct`.
-    Indels that more than MAX_INDELS others precede, or at the ends of alignments, are not counted.
+    Returns the number of these, which are left-aligned. ref : uint8[padded span], from `start` on. counts, inner, sums :
+    int64[>= span, 4]; depth : int64[>= span + 1]; indels, letters as in `direct`. Indels that more than MAX_INDELS others precede, or at the ends of alignments, are not counted.
     """
     counts[: ref.size] = 0
+    inner[: ref.size] = 0
     sums[: ref.size] = 0
     depth[: ref.size + 1] = 0
     n_indels = 0
     for row in range(first_row, last_row):
-        first, last, place, _ = aligned_part(row, cigar, cigar_offsets, base_offsets)
+        first, last, lo, hi = aligned_part(row, cigar, cigar_offsets, base_offsets)
+        place = lo
         at = np.int64(pos[row]) - start
         depth[min(max(at, 0), ref.size)] += 1
         for c in range(first, last):
@@ -134,6 +138,7 @@ def count_alleles(
                     if base < N and quality >= min_base_quality:
                         counts[at + t, base] += 1
                         sums[at + t, base] += quality
+                        inner[at + t, base] += place + t - lo >= EDGE and hi - place - t > EDGE
             elif (operation == CIGAR_I or operation == CIGAR_D) and first < c < last - 1:
                 inserted = length if operation == CIGAR_I else 0
                 deleted = length - inserted

@@ -86,7 +86,9 @@ def test_what_came_straight_from_the_reads_is_not_searched():
         ([REF] * 6 + [(with_snvs(100), "200M", 0, 12)] * 2, []),  # 24 phred against a heterozygote's 24 and the confidence of 10
         ([REF] * 2 + [(with_snvs(100), "200M", 0, 12)] * 6, [snv(100)]),
         ([with_snvs(49, 50, 149, 150)] * 3, [snv(50), snv(149)]),  # the padding belongs to neighbours
-        ([(with_snvs(100, 120)[90:130], "40M", 90, 30)] * 2, [snv(100), snv(120)]),
+        ([(with_snvs(100, 120)[90:131], "41M", 90, 30)] * 2, [snv(100), snv(120)]),
+        ([(with_snvs(100, 120)[91:130], "39M", 91, 30)] * 2, []),  # at read ends alone
+        ([(with_snvs(100, 120)[91:130], "39M", 91, 30), with_snvs(100)], [snv(100)]),
     ],
 )
 def test_snvs(reads, expected):
