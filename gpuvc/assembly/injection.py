@@ -123,9 +123,10 @@ def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings, en
     """
     slots, bases, base_offsets = insert_alleles(
         regions.start, haplotypes.end if end is None else end, haplotypes.start, haplotypes.region_slots, haplotypes.bases,
-        haplotypes.base_offsets, haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, haplotypes.score,
-        haplotypes.event_slots, haplotypes.event_pos, haplotypes.event_ref_length, haplotypes.event_alt, haplotypes.event_alt_offsets, haplotypes.haplotype_events,
-        haplotypes.haplotype_event_offsets, forced.pos, forced.ref_length, forced.alt, forced.alt_offsets, forced.is_symbolic, n_base,
+        haplotypes.base_offsets, haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref, haplotypes.score, haplotypes.event_slots,
+        haplotypes.event_pos, haplotypes.event_ref_length, haplotypes.event_alt, haplotypes.event_alt_offsets,
+        haplotypes.haplotype_events, haplotypes.haplotype_event_offsets, forced.pos, forced.ref_length, forced.alt, forced.alt_offsets,
+        forced.is_symbolic, n_base,
     )  # fmt: skip
     if slots[-1] == 0:
         return haplotypes
