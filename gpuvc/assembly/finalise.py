@@ -22,7 +22,7 @@ from gpuvc.kernels.codes import (
     FLAG_PAIRED,
     FLAG_REVERSE,
 )
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.pileup.activity import fragment_is_defined, mate_is_mapped
 from gpuvc.pileup.overlaps import AGREED_QUAL
 
@@ -30,19 +30,20 @@ MIN_READ_BASES = 10
 """A read with fewer unclipped bases inside the genotyping span says nothing."""
 
 ROOM = 8  # operations that clipping may add to a read's CIGAR
-READ_ROW, POS, END, FIRST_BASE, LAST_BASE, FIRST_OPERATION, N_OPERATIONS, N_FIELDS = range(8)  # a row before it is written
+READ_ROW, POS, END, FIRST_BASE, LAST_BASE, FIRST_OPERATION, N_OPERATIONS, PLACE, N_FIELDS = range(9)  # a row before it is written
 
 # ------------------------------------------------------------------------------------------------------------------- one CIGAR
 
 
-@kernel
-def _copy(source, first, last, out):
-    """out[:] = source[first:last], which would take Numba two seconds to compile."""
-    for i in range(first, last):
-        out[i - first] = source[i]
+@inner_kernel
+def _copy(source, first, last, out, at):
+    """out[at:] = source[first:last]: a slice would take Numba two seconds to compile; unsigned indices, which do not wrap, vectorise."""
+    first, at = np.uint64(first), np.uint64(at)
+    for i in range(np.uint64(last) - first):
+        out[at + i] = source[first + i]
 
 
-@kernel
+@inner_kernel
 def _append(ops, n, length, operation):
     """Add an operation to ops[:n], merged with an equal one before it → n."""
     if length == 0:
@@ -54,7 +55,7 @@ def _append(ops, n, length, operation):
     return n + 1
 
 
-@kernel
+@inner_kernel
 def _remove(ops, n, k):
     """Take operation k out of ops[:n] → n."""
     for i in range(k, n - 1):
@@ -62,12 +63,12 @@ def _remove(ops, n, k):
     return n - 1
 
 
-@kernel
+@inner_kernel
 def _is_clip(op):
     return (op & 15) == CIGAR_S or (op & 15) == CIGAR_H
 
 
-@kernel
+@inner_kernel
 def _tidy_ends(ops, n):
     """Take out a deletion that stands first or last, or next to a first or last insertion, clips not counted → n."""
     k = 0
@@ -87,7 +88,7 @@ def _tidy_ends(ops, n):
     return n
 
 
-@kernel
+@inner_kernel
 def _span(ops, n):
     """Reference bases that ops[:n] covers."""
     span = 0
@@ -97,7 +98,7 @@ def _span(ops, n):
     return span
 
 
-@kernel
+@inner_kernel
 def soft_start(ops, n, start):
     """Where the read would begin if its leading soft clip were aligned."""
     for c in range(n):
@@ -108,7 +109,7 @@ def soft_start(ops, n, start):
     return start
 
 
-@kernel
+@inner_kernel
 def _offset_at(ops, n, start, position):
     """(read offset, operation) at a reference position, soft clips laid out; in a deletion the offset behind it. (-1, 0): outside."""
     at, offset = soft_start(ops, n, start), 0
@@ -123,7 +124,7 @@ def _offset_at(ops, n, start, position):
     return -1, 0
 
 
-@kernel
+@inner_kernel
 def _clip(ops, n, start, first, last, clip_with, scratch):
     """Clip read offsets first to last, the read's left end (first is 0) or its right end → (n, start).
 
@@ -152,14 +153,14 @@ def _clip(ops, n, start, first, last, clip_with, scratch):
             m = _append(scratch, m, clipped, clip_with)
         offset = stop
     m = _tidy_ends(scratch, m)
-    _copy(scratch, 0, m, ops)
+    _copy(scratch, 0, m, ops, 0)
     return m, start
 
 
 # ---------------------------------------------------------------------------------------------------- one read; n == 0: nothing is left
 
 
-@kernel
+@inner_kernel
 def _keep_from(ops, n, start, lo, hi, keep, scratch):
     """Hard-clip the first `keep` bases → (n, start, lo, hi)."""
     if keep >= hi - lo:
@@ -168,7 +169,7 @@ def _keep_from(ops, n, start, lo, hi, keep, scratch):
     return n, start, lo + keep, hi
 
 
-@kernel
+@inner_kernel
 def _keep_to(ops, n, start, lo, hi, keep, scratch):
     """Hard-clip all but the first `keep` bases → (n, start, lo, hi)."""
     if keep <= 0:
@@ -177,7 +178,7 @@ def _keep_to(ops, n, start, lo, hi, keep, scratch):
     return n, start, lo, lo + keep
 
 
-@kernel
+@inner_kernel
 def _clip_through(ops, n, start, lo, hi, position, scratch):
     """Hard-clip everything up to a reference position and including it."""
     offset, operation = _offset_at(ops, n, start, position)
@@ -186,7 +187,7 @@ def _clip_through(ops, n, start, lo, hi, position, scratch):
     return _keep_from(ops, n, start, lo, hi, offset + (1 if (1 << operation) & CONSUMES_READ else 0), scratch)
 
 
-@kernel
+@inner_kernel
 def _clip_onwards(ops, n, start, lo, hi, position, scratch):
     """Hard-clip everything from a reference position on."""
     offset, _ = _offset_at(ops, n, start, position)
@@ -195,7 +196,7 @@ def _clip_onwards(ops, n, start, lo, hi, position, scratch):
     return _keep_to(ops, n, start, lo, hi, offset, scratch)
 
 
-@kernel
+@inner_kernel
 def _settle_soft_clips(ops, n, start, lo, hi, revert, scratch):
     """Make soft clips part of the alignment, or cut them off."""
     first, last = 0, n - 1
@@ -219,14 +220,14 @@ def _settle_soft_clips(ops, n, start, lo, hi, revert, scratch):
         operation = ops[c] & 15
         m = _append(scratch, m, np.int64(ops[c] >> 4), CIGAR_M if operation == CIGAR_S else operation)
     n = _tidy_ends(scratch, m)
-    _copy(scratch, 0, n, ops)
+    _copy(scratch, 0, n, ops, 0)
     if start < 0:  # before the contig
         n, start, lo, hi = _keep_from(ops, n, start, lo, hi, -start, scratch)
         start = 0
     return n, start, lo, hi
 
 
-@kernel
+@inner_kernel
 def _settle_ends(ops, n, start, lo, hi, base_quals, min_qual, soften, scratch):
     """Cut off, or soft-clip, the bases below min_qual at both ends."""
     first, last = lo, hi
@@ -246,12 +247,23 @@ def _settle_ends(ops, n, start, lo, hi, base_quals, min_qual, soften, scratch):
     return (n, start, lo, hi) if soften else (n, start, first, last)
 
 
-@kernel
+@inner_kernel
 def _clip_to_span(ops, n, start, lo, hi, low, high, scratch):
     """What of a read lies in the reference span low to high."""
     end = start + _span(ops, n)
     if end <= low or start >= high or start >= end:
         return 0, start, lo, lo
+    if start >= low and end <= high:
+        return n, start, lo, hi
+    block = 1 if (ops[0] & 15) == CIGAR_H else 0
+    behind = n - 1 if (ops[n - 1] & 15) == CIGAR_H else n
+    if block + 1 == behind and (ops[block] & 15) == CIGAR_M:  # nearly every read: one block, and what was cut off before
+        left, right = max(low - start, 0), max(end - high, 0)
+        cut_left, cut_right = np.int64(ops[0] >> 4) if block == 1 else 0, np.int64(ops[behind] >> 4) if behind < n else 0
+        n = _append(ops, np.int64(0), left + cut_left, np.int64(CIGAR_H))
+        n = _append(ops, n, hi - lo - left - right, np.int64(CIGAR_M))
+        n = _append(ops, n, right + cut_right, np.int64(CIGAR_H))
+        return n, start + left, lo + left, hi - right
     if end > high:
         n, start, lo, hi = _clip_onwards(ops, n, start, lo, hi, high, scratch)
     if n > 0 and start < low:
@@ -263,7 +275,7 @@ def _clip_to_span(ops, n, start, lo, hi, low, high, scratch):
     return n, start, lo, hi
 
 
-@kernel
+@inner_kernel
 def _settle(
     start, end, lo, hi, flag, mate_contig_id, mate_pos, template_length, base_quals, min_qual, revert_always, revert_never, soften, ops, n,
     scratch,
@@ -292,7 +304,7 @@ def _settle(
 # --------------------------------------------------------------------------------------------------------------------- one region
 
 
-@kernel
+@inner_kernel
 def _settled_flag(flag, mate_contig_id, mate_pos):
     """The flag by which reads are sorted: a mate without a place is unmapped and has no strand."""
     if flag & FLAG_PAIRED and not mate_is_mapped(flag, mate_contig_id, mate_pos):
@@ -300,17 +312,9 @@ def _settled_flag(flag, mate_contig_id, mate_pos):
     return np.int64(flag)
 
 
-@kernel
-def _goes_before(a, b, rows, flag, mapq, mate_contig_id, mate_pos, template_length, name_hash):
-    """Row a stands before row b: by start, forward first, name, flag, mapq, mate's contig and start, template length, row."""
-    if rows[a, POS] != rows[b, POS]:
-        return rows[a, POS] < rows[b, POS]
-    x, y = rows[a, READ_ROW], rows[b, READ_ROW]
-    reverse_x, reverse_y = (flag[x] & FLAG_REVERSE) != 0, (flag[y] & FLAG_REVERSE) != 0
-    if reverse_x != reverse_y:
-        return reverse_y
-    if name_hash[x] != name_hash[y]:
-        return name_hash[x] < name_hash[y]
+@inner_kernel
+def _goes_before(x, y, flag, mapq, mate_contig_id, mate_pos, template_length):
+    """Of two reads of one start, strand and name, x stands before y: by flag, mapq, mate's contig and start, template length, row."""
     flag_x = _settled_flag(flag[x], mate_contig_id[x], mate_pos[x])
     flag_y = _settled_flag(flag[y], mate_contig_id[y], mate_pos[y])
     if flag_x != flag_y:
@@ -326,42 +330,43 @@ def _goes_before(a, b, rows, flag, mapq, mate_contig_id, mate_pos, template_leng
     return x < y
 
 
-@kernel
+@inner_kernel
 def _sort_rows(n, order, spare, rows, flag, mapq, mate_contig_id, mate_pos, template_length, name_hash):
-    """Fill order[:n] with the rows in the order of section 1.4 (merge sort, stable; rows come nearly sorted)."""
-    columns = (rows, flag, mapq, mate_contig_id, mate_pos, template_length, name_hash)
+    """Fill order[:n] with the rows in the order of section 1.4: by start, forward first, name, and `_goes_before` (merge sort).
+
+    They nearly are: only those cut off at the region's start, and those of one start, can be out of place.
+    """
     for i in range(n):
         order[i] = i
+        rows[i, PLACE] = rows[i, POS] << 1 | np.int64((flag[rows[i, READ_ROW]] & FLAG_REVERSE) != 0)
     width = 1
     while width < n:
         for begin in range(0, n - width, 2 * width):
             middle, stop = begin + width, min(begin + 2 * width, n)
-            if not _goes_before(order[middle], order[middle - 1], *columns):
+            if rows[order[middle - 1], PLACE] < rows[order[middle], PLACE]:
                 continue
-            # Only what lies between the first on the right and the last on the left changes places.
-            low, high = begin, middle - 1
-            while low < high:
-                half = (low + high) // 2
-                if _goes_before(order[middle], order[half], *columns):
-                    high = half
-                else:
-                    low = half + 1
-            first = low
-            i, j, k = first, middle, first
-            while i < middle:
-                if j < stop and _goes_before(order[j], order[i], *columns):
-                    spare[k] = order[j]
+            _copy(order, begin, middle, spare, 0)
+            i, j, k = 0, middle, begin
+            while i < width and j < stop:
+                a, b = order[j], spare[i]
+                take_right = rows[a, PLACE] < rows[b, PLACE]
+                if rows[a, PLACE] == rows[b, PLACE]:
+                    x, y = rows[a, READ_ROW], rows[b, READ_ROW]
+                    take_right = name_hash[x] < name_hash[y]
+                    if name_hash[x] == name_hash[y]:
+                        take_right = _goes_before(x, y, flag, mapq, mate_contig_id, mate_pos, template_length)
+                if take_right:
+                    order[k] = a
                     j += 1
                 else:
-                    spare[k] = order[i]
+                    order[k] = b
                     i += 1
                 k += 1
-            for i in range(first, k):
-                order[i] = spare[i]
+            _copy(spare, i, width, order, k)
         width *= 2
 
 
-@kernel
+@inner_kernel
 def _write_rows(
     n, order, rows, ops, sample, bases, base_quals, used, out_read, out_sample, out_pos, out_end, out_cigar, out_cigar_offsets, out_bases,
     out_base_quals, out_base_offsets,
@@ -373,17 +378,17 @@ def _write_rows(
         out_sample[used] = sample[row[READ_ROW]]
         out_pos[used], out_end[used] = row[POS], row[END]
         to = out_cigar_offsets[used]
-        _copy(ops, row[FIRST_OPERATION], row[FIRST_OPERATION] + row[N_OPERATIONS], out_cigar[to:])
+        _copy(ops, row[FIRST_OPERATION], row[FIRST_OPERATION] + row[N_OPERATIONS], out_cigar, to)
         out_cigar_offsets[used + 1] = to + row[N_OPERATIONS]
         to, n_bases = out_base_offsets[used], row[LAST_BASE] - row[FIRST_BASE]
-        _copy(bases, row[FIRST_BASE], row[LAST_BASE], out_bases[to:])
-        _copy(base_quals, row[FIRST_BASE], row[LAST_BASE], out_base_quals[to:])
+        _copy(bases, row[FIRST_BASE], row[LAST_BASE], out_bases, to)
+        _copy(base_quals, row[FIRST_BASE], row[LAST_BASE], out_base_quals, to)
         out_base_offsets[used + 1] = to + n_bases
         used += 1
     return used
 
 
-@kernel
+@inner_kernel
 def _correct_pair(a, b, pos, end, cigar, cigar_offsets, bases, base_quals, base_offsets):
     """Where two mates overlap: equal bases at most AGREED_QUAL each, unequal ones 0; a is the earlier row."""
     ops_a, ops_b = cigar[cigar_offsets[a] : cigar_offsets[a + 1]], cigar[cigar_offsets[b] : cigar_offsets[b + 1]]
@@ -408,7 +413,7 @@ def _correct_pair(a, b, pos, end, cigar, cigar_offsets, bases, base_quals, base_
             base_quals[j + k] = 0
 
 
-@kernel
+@inner_kernel
 def _correct_overlaps(
     first, last, slots, flag, mate_contig_id, mate_pos, name_hash, read, sample, pos, end, cigar, cigar_offsets, bases, base_quals,
     base_offsets,
@@ -451,7 +456,7 @@ def _table_slots(n):
     return size
 
 
-@kernel
+@inner_kernel
 def _first_read(use, pos, after):
     """Index into `use` of the first read that starts at or after a position."""
     low, high = 0, use.size
@@ -502,7 +507,7 @@ def _finalise(
                 continue
             n = cigar_offsets[r + 1] - cigar_offsets[r]
             mine = ops[n_ops:]
-            _copy(cigar, cigar_offsets[r], cigar_offsets[r + 1], mine)
+            _copy(cigar, cigar_offsets[r], cigar_offsets[r + 1], mine, 0)
             n, start, lo, hi = _settle(
                 np.int64(pos[r]), np.int64(ref_end[r]), base_offsets[r], base_offsets[r + 1], flag[r], mate_contig_id[r], mate_pos[r],
                 template_length[r], base_quals, min_qual, revert_always, revert_never, soften, mine, n, scratch,
@@ -529,7 +534,7 @@ def _finalise(
         out_slots[g + 1] = used
 
 
-@kernel
+@inner_kernel
 def _unclipped_bases(ops, n):
     """Bases that ops[:n] does not soft-clip."""
     total = 0
@@ -552,7 +557,7 @@ def _reclip(
         for i in range(region_slots[g], region_slots[g + 1]):
             n = cigar_offsets[i + 1] - cigar_offsets[i]
             mine = ops[n_ops:]
-            _copy(cigar, cigar_offsets[i], cigar_offsets[i + 1], mine)
+            _copy(cigar, cigar_offsets[i], cigar_offsets[i + 1], mine, 0)
             n, start, lo, hi = _clip_to_span(
                 mine, n, np.int64(pos[i]), base_offsets[i], base_offsets[i + 1], np.int64(span_start[g]), np.int64(span_end[g]), scratch
             )

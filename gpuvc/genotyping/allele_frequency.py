@@ -6,7 +6,7 @@ All loci of one number of alleles are done in one call, whatever their region; s
 import numpy as np
 
 from gpuvc.genotyping.genotypes import EM_TOLERANCE, genotype_posteriors, genotype_table, log10_multinomials
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 MAX_PHRED = 2**31 - 1
 
@@ -117,7 +117,7 @@ def sum_likelihoods(
                 pls[slots[locus] + sample * n_genotypes + g] = MAX_PHRED if not value < MAX_PHRED else np.int32(value)
 
 
-@kernel
+@inner_kernel
 def _log_mixture(log10, copies):
     """log10 of the sum of copies 10^log10, where all are too small to be added as they are."""
     top = -np.inf
@@ -234,7 +234,7 @@ def estimate_frequencies(
             log10_absent[first + 1] = log10_reference[locus]
 
 
-@kernel
+@inner_kernel
 def _log10_without(posterior, table, spanning, allele):
     """log10 of the mass of genotypes without this allele, 0 at most; for -1: of the reference and spanning alleles only."""
     top = -np.inf
@@ -250,7 +250,7 @@ def _log10_without(posterior, table, spanning, allele):
     return min(0.0, top + np.log10(total))
 
 
-@kernel
+@inner_kernel
 def _is_without(copies, spanning, allele):
     if allele >= 0:
         return copies[allele] == 0

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 
 from gpuvc.kernels.codes import FLAG_REVERSE
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 INFORMATIVE = 200  # hundredths of a phred (0.2 in log10) between the best allele and the next
 FISHER_LIMIT = 400  # reads in the strand table; a larger one is scaled down to half of it
@@ -22,7 +22,7 @@ def strand_odds_ratio(ref_forward, ref_reverse, alt_forward, alt_reverse):
     return log(ratio) + log(min(a, b) / max(a, b)) - log(min(c, d) / max(c, d))
 
 
-@kernel
+@inner_kernel
 def _fisher_two_sided(a, b, c, d):
     """P of all tables with these margins that are no likelier than this one."""
     log_factorials = _LOG_FACTORIALS

@@ -6,7 +6,7 @@ from math import lgamma, log
 
 import numpy as np
 
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 MAX_GENOTYPES = 1024  # GATK --max-genotype-count
 REFERENCE_PSEUDOCOUNT = 10.0
@@ -51,7 +51,7 @@ def log10_multinomials(ploidy, n_alleles):
     return np.array([(lgamma(ploidy + 1) - sum(lgamma(c + 1) for c in row)) / log(10) for row in table])
 
 
-@kernel
+@inner_kernel
 def genotype_posteriors(pls, table, log10_orders, frequencies, posterior):
     """Write log10 P(genotype | reads) of one sample, its alleles drawn at these frequencies.
 

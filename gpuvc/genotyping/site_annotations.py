@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from gpuvc.genotyping.annotations import fisher_strand, rank_sum, strand_odds_ratio
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.likelihoods.marginalize import median_below_best
 from gpuvc.likelihoods.realign import INFORMATIVE_LOG10
 
@@ -109,7 +109,7 @@ def annotate_records(
         sor[k] = strand_odds_ratio(pooled[0], pooled[1], pooled[2], pooled[3])
 
 
-@kernel
+@inner_kernel
 def _contains(values, value):
     for v in values:  # noqa: SIM110
         if v == value:
@@ -117,7 +117,7 @@ def _contains(values, value):
     return False
 
 
-@kernel
+@inner_kernel
 def _non_ref_again(own, row):
     """`median_below_best` of the record's alleles, below the best of all that the locus has."""
     best = row[: row.size - 1].max()

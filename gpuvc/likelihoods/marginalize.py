@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpuvc.kernels.codes import ALIGNS, CIGAR_H, CIGAR_I, CIGAR_S, CONSUMES_READ, CONSUMES_REFERENCE, FLAG_REVERSE
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 REFERENCE, SPANNING, NON_REF = -1, -2, -3
 """What stands in the place of an event in LocusBatch.allele_event: the reference, `*`, and the symbolic allele for all others."""
@@ -254,7 +254,7 @@ def find_loci(
     return n_loci
 
 
-@kernel
+@inner_kernel
 def _drop_alleles(n_keep, n_alleles, allele_event, haplotype_allele, score):
     """Keep the reference and the alleles on the best-scored haplotypes, in their order; haplotypes of the others get -1."""
     best, second = np.full(n_alleles, -np.inf), np.full(n_alleles, -np.inf)
@@ -365,7 +365,7 @@ def place_pairs(
                 pair_end_distance[pair] = min(before + offset, n - 1 - offset + behind)
 
 
-@kernel
+@inner_kernel
 def _starts_inserted(cigar):
     for k in range(cigar.size):
         operation = np.int64(cigar[k]) & 15

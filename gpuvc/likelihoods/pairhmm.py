@@ -12,7 +12,7 @@ import numpy as np
 from gpuvc.batches import LikelihoodBatch
 from gpuvc.errors import UsageError
 from gpuvc.kernels.cpu.pairhmm import row_starts
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.likelihoods.marginalize import soft_bounds
 from gpuvc.likelihoods.read_quality import (
     LEAST_BASE_QUAL,
@@ -160,7 +160,7 @@ def find_equal_reads(region_slots, base_offsets, bases, base_quals, group, twin)
             twin[row] = table[slot]
 
 
-@kernel
+@inner_kernel
 def _is_equal(base_offsets, bases, base_quals, one, other):
     a, b = base_offsets[one], base_offsets[other]
     length = base_offsets[one + 1] - a
@@ -186,7 +186,7 @@ def _error_costs():
     return mean, variance
 
 
-@kernel
+@inner_kernel
 def least_log10(base_quals, mean, variance, mismatch_rate, is_dynamic):
     """The log10 likelihood that a read's best haplotype has to reach, or the read is modelled too poorly to count.
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from gpuvc.errors import UsageError
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.likelihoods.local_haplotypes import GAP_OPEN_PHRED
 
 MAX_PHRED = 127  # the PairHMM's table ends there
@@ -66,7 +66,7 @@ def hmm_base_quals(base_offsets, base_quals, mapq, threshold, caps_to_mapq, out)
             out[i] = quality if quality >= threshold else LEAST_BASE_QUAL
 
 
-@kernel
+@inner_kernel
 def _copies_ending_at(bases, first, i, unit_start, unit):
     """How often the `unit` bases from `unit_start` stand one behind the other in bases[first : i + 1], up to its end."""
     copies = 0
@@ -80,7 +80,7 @@ def _copies_ending_at(bases, first, i, unit_start, unit):
     return copies
 
 
-@kernel
+@inner_kernel
 def _copies_starting_at(bases, end, i, unit):
     """How often the `unit` bases at `i` stand one behind the other from there."""
     copies = 0
@@ -94,7 +94,7 @@ def _copies_starting_at(bases, end, i, unit):
     return copies
 
 
-@kernel
+@inner_kernel
 def _is_same_unit(bases, one, one_length, other, other_length):
     if one_length != other_length:
         return False
@@ -104,7 +104,7 @@ def _is_same_unit(bases, one, one_length, other, other_length):
     return True
 
 
-@kernel
+@inner_kernel
 def repeats_at(bases, first, end, i):
     """Copies of the tandem repeat around offset `i` of the read bases[first:end]; at most MAX_REPEATS.
 
@@ -147,7 +147,7 @@ def gap_open_quals(base_offsets, bases, most, out):
             out[i] = GAP_OPEN if i == end - 1 else min(GAP_OPEN, most[repeats_at(bases, first, end, i)])
 
 
-@kernel
+@inner_kernel
 def _next_run(bases, first, n, period, length, begin):
     """Offset in bases[first : first + n], from `begin` on, of the next `length` bases that equal those a period on; n if there are none.
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from gpuvc.assembly.smith_waterman import NEVER, SOFTCLIP, align, append_operation, reverse_operations, trace_back
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_H, CIGAR_I, CIGAR_M, CIGAR_S
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 10, -15, -30, -5
 INFORMATIVE_LOG10 = 0.2  # haplotypes no further apart explain a read equally well
 _MISMATCH_LOSS = MATCH - MISMATCH
+KEY_BASES = 12  # of 3 bits
 _MOST_SPARSE = 6  # mismatches up to which few paths stay within reach of the gapless placement
 
 
@@ -85,7 +86,7 @@ def best_haplotype(log10, priority):
     return which
 
 
-@kernel
+@inner_kernel
 def ungapped_placement(ref, query, most):
     """(offset, mismatches) of the gapless placement with fewest mismatches, the last of equal ones; (-1, -1) if all have more than most."""
     best, where = most + 1, -1
@@ -103,7 +104,32 @@ def ungapped_placement(ref, query, most):
     return (where, best) if where >= 0 else (-1, -1)
 
 
-@kernel
+@inner_kernel
+def last_exact_placement(ref, query):
+    """Offset of the last place in ref that is equal to query; -1 if there is none, or query has fewer than KEY_BASES bases.
+
+    Compares the first KEY_BASES bases at once, as one number.
+    """
+    if query.size < KEY_BASES or ref.size < query.size:
+        return -1
+    key, wanted, mask = np.int64(0), np.int64(0), np.int64((1 << 3 * KEY_BASES) - 1)
+    start = ref.size - query.size
+    for i in range(KEY_BASES - 1, -1, -1):
+        key, wanted = key << 3 | np.int64(ref[start + i]), wanted << 3 | np.int64(query[i])
+    while start >= 0:
+        if key == wanted:
+            i = KEY_BASES
+            while i < query.size and ref[start + i] == query[i]:
+                i += 1
+            if i == query.size:
+                return start
+        start -= 1
+        if start >= 0:
+            key = (key << 3 | np.int64(ref[start])) & mask
+    return -1
+
+
+@inner_kernel
 def _overhangs(ref, query, bases):
     """Whether query fits without mismatch when up to `bases` of it hang over one end of ref."""
     for over in range(1, min(bases, query.size) + 1):
@@ -113,14 +139,16 @@ def _overhangs(ref, query, bases):
     return False
 
 
-@kernel
+@inner_kernel
 def align_to_haplotype(ref, query, rows, back, cigar):
     """`align` with the weights above, by a short way where that is sure to give the same: (offset, number of operations).
 
     A gap costs more than one mismatch and the bases that hang over an end cost MATCH each, so without mismatch, or with one and no such
     overhang, the gapless placement is the best; of equal ones the last is taken.
     """
-    start, mismatches = ungapped_placement(ref, query, 1)
+    start, mismatches = last_exact_placement(ref, query), 0
+    if start < 0:
+        start, mismatches = ungapped_placement(ref, query, 1)
     if mismatches < 0:
         start, mismatches = ungapped_placement(ref, query, _MOST_SPARSE)
     if mismatches == 0 or (mismatches == 1 and not _overhangs(ref, query, _MISMATCH_LOSS // MATCH)):
@@ -132,7 +160,7 @@ def align_to_haplotype(ref, query, rows, back, cigar):
     return trace_back(ref.size, query.size, end_row, end_column, SOFTCLIP, back, cigar)
 
 
-@kernel
+@inner_kernel
 def fill_near(ref, query, at_least, columns, back):
     """`fill`, but only the cells from which a score of `at_least` can still be reached → the cell where the alignment ends.
 
@@ -217,7 +245,7 @@ def fill_near(ref, query, at_least, columns, back):
     return end_row, end_column
 
 
-@kernel
+@inner_kernel
 def add_operation(cigar, n, operation, length):
     """Put an operation behind the first n, in the one order used for an indel: deletion, then insertion → the new count."""
     if length > 0 and operation == CIGAR_D and n > 0 and np.int64(cigar[n - 1]) & 15 == CIGAR_I:
@@ -230,7 +258,7 @@ def add_operation(cigar, n, operation, length):
     return append_operation(cigar, n, operation, length)
 
 
-@kernel
+@inner_kernel
 def drop_end_deletions(cigar, n):
     """Take away a deletion that is first or last, or next to a last insertion → (number of operations, bases of the first deletion)."""
     if n > 0 and np.int64(cigar[n - 1]) & 15 == CIGAR_D:
@@ -246,7 +274,7 @@ def drop_end_deletions(cigar, n):
     return n, np.int64(0)
 
 
-@kernel
+@inner_kernel
 def lift(query_cigar, n_query, offset, haplotype_cigar, out):
     """Alignment to a haplotype → alignment to the reference.
 
@@ -300,7 +328,7 @@ def lift(query_cigar, n_query, offset, haplotype_cigar, out):
     return start, n
 
 
-@kernel
+@inner_kernel
 def left_align(cigar, n, ref, ref_start, query, out):
     """Move the indels of an alignment as far left as they go, from the right; neighbours met on the way join.
 
@@ -368,13 +396,13 @@ def left_align(cigar, n, ref, ref_start, query, out):
     return drop_end_deletions(out, tidy)
 
 
-@kernel
+@inner_kernel
 def _add_from_right(out, n, deleted, inserted):
     n = append_operation(out, n, CIGAR_I, inserted)
     return append_operation(out, n, CIGAR_D, deleted)
 
 
-@kernel
+@inner_kernel
 def _clip_bounds(cigar):
     """Operations before and from the clips at either end, and soft-clipped bases there: (first, last, left, right)."""
     first, last, left, right = 0, cigar.size, np.int64(0), np.int64(0)
@@ -389,7 +417,7 @@ def _clip_bounds(cigar):
     return first, last, left, right
 
 
-@kernel
+@inner_kernel
 def _has_indel(cigar, n):
     for k in range(n):  # noqa: SIM110
         if np.int64(cigar[k]) & 15 != CIGAR_M:
@@ -397,7 +425,7 @@ def _has_indel(cigar, n):
     return False
 
 
-@kernel
+@inner_kernel
 def _ref_length(cigar, n):
     total = np.int64(0)
     for k in range(n):
@@ -407,7 +435,7 @@ def _ref_length(cigar, n):
     return total
 
 
-@kernel
+@inner_kernel
 def _longest(offsets):
     longest = np.int64(0)
     for k in range(offsets.size - 1):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_M
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 REACH_BP = 10
 """How far beyond its ends a read may be affected by an event: it may be aligned a few bases off, or have its end moved by a gap."""
@@ -128,7 +128,7 @@ def find_groups(
     return n_groups
 
 
-@kernel
+@inner_kernel
 def _offset_on(cigar, x):
     """The haplotype's offset at `x` bases of the reference, behind what is inserted there; 0 at 0."""
     ref, offset = np.int64(0), np.int64(0)

@@ -26,7 +26,7 @@ from gpuvc.kernels.codes import (
     FLAG_UNMAPPED,
     N,
 )
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 DELETION_QUAL = 30
 """Phred: quality of a deleted base (GATK --reference-model-deletion-quality)."""
@@ -65,13 +65,13 @@ class ActiveLoci:
     clipped_bases: np.ndarray
 
 
-@kernel
+@inner_kernel
 def mate_is_mapped(flag, mate_contig_id, mate_pos):
     """A paired read's mate has a place: flag 0x8 alone does not tell (specification, section 1.1)."""
     return (flag & FLAG_PAIRED) != 0 and not flag & FLAG_MATE_UNMAPPED and mate_contig_id >= 0 and mate_pos >= 0
 
 
-@kernel
+@inner_kernel
 def fragment_is_defined(start, end, flag, mate_contig_id, mate_pos, template_length):
     """The alignment and its mate's tell where the fragment ends (W of section 1.3); `start`, `end` as the read is now."""
     reverse = (flag & FLAG_REVERSE) != 0
@@ -82,7 +82,7 @@ def fragment_is_defined(start, end, flag, mate_contig_id, mate_pos, template_len
     return end > mate_pos + 1 if reverse else start <= mate_pos + template_length
 
 
-@kernel
+@inner_kernel
 def span_without_adaptor(start, end, flag, mate_contig_id, mate_pos, template_length):
     """The reference span in which a read's bases count: up to the fragment's end, where that is tested (TLEN <= 100)."""
     if template_length <= 100 and fragment_is_defined(start, end, flag, mate_contig_id, mate_pos, template_length):
@@ -92,7 +92,7 @@ def span_without_adaptor(start, end, flag, mate_contig_id, mate_pos, template_le
     return start, end
 
 
-@kernel
+@inner_kernel
 def _neighbours(cigar, first, last, c):
     """What touches the aligned block c → (clip before, clip after, indel before, indel after): deletions across operations off the
     reference, insertions and soft clips directly."""
@@ -112,7 +112,7 @@ def _neighbours(cigar, first, last, c):
     return before == CIGAR_S, after == CIGAR_S, indel_before, indel_after
 
 
-@kernel
+@inner_kernel
 def _count_run(base_quals, bases, codes, min_qual, depth, alternate, highest):
     """One aligned block, in a form that vectorises → the highest quality so far."""
     for i in range(base_quals.size):
@@ -177,7 +177,7 @@ def _mark_candidates(depth, alternate, worth, marked):
         marked[p] |= alternate[p] * worth > depth[p] - alternate[p]
 
 
-@kernel
+@inner_kernel
 def _good_clipped_bases(cigar, first, last, base, base_quals):
     """Soft-clipped bases of a read, both ends, above CLIP_BASE_QUAL."""
     n = 0
@@ -191,7 +191,7 @@ def _good_clipped_bases(cigar, first, last, base, base_quals):
     return n
 
 
-@kernel
+@inner_kernel
 def _add_block(
     loci, j, at, length, low, high, row, base, bases, base_quals, codes, codes_start, min_qual, edges, clipped, table, sums, present,
     clip_sum, clip_count,
@@ -219,7 +219,7 @@ def _add_block(
     return j
 
 
-@kernel
+@inner_kernel
 def _add_deletion(loci, j, at, length, low, high, row, table, sums, present):
     """Add the elements of a deletion at loci[j:] → the first locus behind it."""
     while j < loci.size and loci[j] < at + length:
@@ -272,7 +272,7 @@ def _add_likelihoods(
                 base += length
 
 
-@kernel
+@inner_kernel
 def _one_sample(pls, priors, pow10):
     """Probability of a variant from the PLs of 0 .. ploidy alternate copies, under a Dirichlet prior; 0 where the reference is best."""
     best, best_weighted, total, top = 0, 0, 0.0, 0.0
@@ -288,7 +288,7 @@ def _one_sample(pls, priors, pow10):
     return 1.0 - (priors[0] * pow10[pls[0]] if pls[0] < pow10.size else 0.0) / total
 
 
-@kernel
+@inner_kernel
 def _several_samples(pls, rows, n_rows, log_combinations, ref_prior, alt_prior, most_absent):
     """Probability of a variant by expectation maximisation over the samples in `rows` (section 5.2); 0 where P(none) > most_absent."""
     ploidy = pls.shape[1] - 1

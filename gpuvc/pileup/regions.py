@@ -7,7 +7,7 @@ positions on the contig too. So a region is a function of the data within reach(
 import numpy as np
 
 from gpuvc.batches import RegionBatch
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.pileup.activity import SMOOTHING_BP
 
 SMOOTHING_SIGMA = 17.0
@@ -44,7 +44,7 @@ def smooth(raw, weights, out):
                 out[i] += value * weights[i - p + half]
 
 
-@kernel
+@inner_kernel
 def _best_cut(window, n, min_size):
     """Length of the region that begins with window[0]: up to the lowest local minimum, the rightmost of equal ones; window[:n]."""
     max_size = window.size - 1
@@ -55,7 +55,7 @@ def _best_cut(window, n, min_size):
     return max_size if best < 0 else best + 1
 
 
-@kernel
+@inner_kernel
 def _known_until(raw, s, need, contig_end, half):
     """The last locus whose raw value GATK has read when it decides on the region at s: a locus above 0 lengthens its list ahead of time."""
     for p in range(max(0, s + need - 1 - half), min(raw.size, s + need - 1)):
@@ -64,7 +64,7 @@ def _known_until(raw, s, need, contig_end, half):
     return s + need - 1
 
 
-@kernel
+@inner_kernel
 def _forget_beyond(window, n, s, known, raw, weights):
     """Recompute window[:n], the profile from s on, without the raw values beyond `known`."""
     half = weights.size // 2
@@ -76,7 +76,7 @@ def _forget_beyond(window, n, s, known, raw, weights):
         window[x - s] = value
 
 
-@kernel
+@inner_kernel
 def _anchor_before(profile, threshold, limit, x, origin, anchor):
     """The last anchor at or before x: where a run of equal flags starts, or a multiple of `anchor` at least `anchor` behind that."""
     flag = profile[x] > threshold
@@ -88,7 +88,7 @@ def _anchor_before(profile, threshold, limit, x, origin, anchor):
     return multiple if y == low and multiple - anchor >= limit else y
 
 
-@kernel
+@inner_kernel
 def _cut(
     profile, raw, weights, origin, limit, first, last, contig_end, need, streamed, threshold, min_size, window, anchors, n_found, starts,
     ends, actives,

@@ -30,7 +30,7 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 
-from ..jit import kernel
+from ..jit import inner_kernel, kernel
 from .simd import COLUMNS, LANES, sweep
 
 MAX_PHRED = 127
@@ -131,7 +131,7 @@ def row_coefficients(
         lowered[read] = -start_exponent
 
 
-@kernel
+@inner_kernel
 def _common_prefix(offsets, bases, one, other):
     """Bases that two haplotypes share at their start."""
     length = min(offsets[one + 1] - offsets[one], offsets[other + 1] - offsets[other])
@@ -169,7 +169,7 @@ def order_haplotypes(haplotype_slots, haplotype_offsets, haplotype_bases, order,
             shared[i] = _common_prefix(haplotype_offsets, haplotype_bases, order[i - 1], order[i]) if i > first else 0
 
 
-@kernel
+@inner_kernel
 def _fill_rows(reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, start, start_factor, bits, lane_rows, letters, top, corner):
     """Lay the rows of `reads` (right-aligned, repeated as often as they fit into `n_lanes`) side by side; other lanes give 0."""
     for lane in range(LANES):
@@ -194,7 +194,7 @@ def _fill_rows(reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, s
                 letters[(lead + i) * LANES + lane] = bits[read_bases[first + i]]
 
 
-@kernel
+@inner_kernel
 def _clear_states(reads, n_lanes, n_rows, read_offsets, top, states, totals):
     """The states before the first column: S is handed down by the rows before a read, everything else is 0."""
     for i in range(n_rows * 2 * LANES):
@@ -207,7 +207,7 @@ def _clear_states(reads, n_lanes, n_rows, read_offsets, top, states, totals):
             states[i * 2 * LANES + lane] = top[lane]
 
 
-@kernel
+@inner_kernel
 def _fill_columns(haplotypes, n_reads, first_column, haplotype_offsets, haplotype_bases, bits, lengths, letters):
     """Lay the letters of one haplotype into all lanes, or of several into `n_reads` lanes each; return the number of columns."""
     n_columns = 0
@@ -236,7 +236,7 @@ def _fill_columns(haplotypes, n_reads, first_column, haplotype_offsets, haplotyp
     return n_columns
 
 
-@kernel
+@inner_kernel
 def _mark_restarts(shared, first, last, from_column, restarts):
     """Mark the columns, in steps of COLUMNS, at which a haplotype after `first` takes up the states of this one."""
     for i in range(restarts.size):
@@ -249,7 +249,7 @@ def _mark_restarts(shared, first, last, from_column, restarts):
         restarts[low] = 1
 
 
-@kernel
+@inner_kernel
 def _copy(source, source_at, target, target_at, n_items):
     for i in range(n_items):
         target[target_at + i] = source[source_at + i]

@@ -5,15 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from builders import callable_kernel
 from hmm_cases import REPOSITORY, SHARED_GOLDEN, batches, codes, read_regions, slots
 
 from gpuvc.backends.cpu import CpuBackend
 from gpuvc.errors import UsageError
 from gpuvc.likelihoods import pairhmm
-from gpuvc.likelihoods.pairhmm import _error_costs, find_equal_reads, least_log10, limit_likelihoods, score_haplotypes
+from gpuvc.likelihoods.pairhmm import _error_costs, find_equal_reads, limit_likelihoods, score_haplotypes
 from gpuvc.likelihoods.read_quality import gap_open_quals, hmm_base_quals, pcr_gap_open
 from gpuvc.settings import Settings
 
+least_log10 = callable_kernel(pairhmm.least_log10)
 GOLDEN = REPOSITORY / "tests" / "golden"
 LIMITS = json.loads((GOLDEN / "read_limits.json").read_text())
 # HMM qualities are given as they come out, so that nothing may change them again.

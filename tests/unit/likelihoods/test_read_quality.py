@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from builders import callable_kernel
 from hmm_cases import REPOSITORY, codes, slots
 
 from gpuvc.errors import UsageError
@@ -18,9 +19,9 @@ from gpuvc.likelihoods.read_quality import (
     gap_open_quals,
     hmm_base_quals,
     pcr_gap_open,
-    repeats_at,
 )
 
+repeats_at = callable_kernel(read_quality.repeats_at)
 GOLDEN = REPOSITORY / "tests" / "golden"
 STR_PCR, LIMITS = (json.loads((GOLDEN / f"{name}.json").read_text()) for name in ("str_pcr", "read_limits"))
 

@@ -7,7 +7,9 @@ from gpuvc.assembly import smith_waterman
 from gpuvc.assembly.smith_waterman import SOFTCLIP
 from gpuvc.likelihoods import realign
 
-align = callable_kernel(smith_waterman.align)
+align, align_to_haplotype, ungapped_placement = map(
+    callable_kernel, (smith_waterman.align, realign.align_to_haplotype, realign.ungapped_placement)
+)
 
 
 def random_pair(rng):
@@ -38,9 +40,9 @@ def test_short_alignment_equals_the_full_one():
     sparse = 0
     for k in range(3000):
         ref, query = random_pair(rng)
-        sparse += realign.ungapped_placement(ref, query, 6)[1] >= 2
+        sparse += ungapped_placement(ref, query, 6)[1] >= 2
         wanted = align(ref, query, 10, -15, -30, -5, SOFTCLIP, rows, back, full)
-        found = realign.align_to_haplotype(ref, query, rows, back, short)
+        found = align_to_haplotype(ref, query, rows, back, short)
         assert found == wanted, k
         assert (short[: found[1]] == full[: found[1]]).all(), k
     assert sparse > 1000
