@@ -563,7 +563,8 @@ class _Case:
             strands = strands_of(call)
             return (
                 f"reference {strands[0]}+ {strands[1]}-, alternate {strands[2]}+ {strands[3]}-: errors of one strand "
-                f"{one_strand(*strands):.1f} phred likelier than two alleles, from {ONE_STRAND:g}; BaseQRankSum {call.info['BaseQRankSum']:.2f}, up to {LOW_RANK:g}"
+                f"{one_strand(*strands):.1f} phred likelier than two alleles, from {ONE_STRAND:g}; "
+                f"BaseQRankSum {call.info['BaseQRankSum']:.2f}, up to {LOW_RANK:g}"
             )
         if name == "Stutter":
             least = min(slippage(s.allele_depths[0], s.allele_depths[max(s.genotype)]) for s in call.samples if is_het(s))

@@ -118,8 +118,8 @@ def count_alleles(
     """Write reads (all, and those it is EDGE bases inside) and summed qualities by position and base, depth, and the distinct indels.
 
     Returns the number of these, which are left-aligned. ref : uint8[padded span], from `start` on. counts, inner, sums :
-    int64[>= span, 4]; depth : int64[>= span + 1]; indels, letters as in `direct`. Indels that more than MAX_INDELS others precede, or at the
-    ends of alignments, are not counted.
+    int64[>= span, 4]; depth : int64[>= span + 1]; indels, letters as in `direct`. Indels that more than MAX_INDELS others precede, or at
+    the ends of alignments, are not counted.
     """
     counts[: ref.size] = 0
     inner[: ref.size] = 0
