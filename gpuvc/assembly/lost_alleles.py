@@ -64,8 +64,8 @@ def find_lost_alleles(
     longest = 0
     for g in range(start.size):
         longest = max(longest, np.int64(padded_end[g]) - padded_start[g])
-    counts, inner, sums = np.empty((longest, 4), np.int64), np.empty((longest, 4), np.int64), np.empty((longest, 4), np.int64)
-    depth = np.empty(longest + 1, np.int64)
+    counts, inner, depth = np.empty((longest, 4), np.int64), np.empty((longest, 4), np.int64), np.empty(longest + 1, np.int64)
+    reads_of, sums = np.empty(4, np.int64), np.empty(4, np.int64)
     indels, letters = np.empty((MAX_INDELS, 5), np.int64), np.empty((MAX_INDELS + 1, MAX_INSERTION), np.uint8)
     out_pos, out_ref_length = np.empty(64, np.int32), np.empty(64, np.int32)
     out_alt, out_offsets = np.empty(256, np.uint8), np.zeros(65, np.int64)
@@ -77,14 +77,14 @@ def find_lost_alleles(
         ref = codes[padded_start[g] - codes_start : padded_end[g] - codes_start]
         n_indels = count_alleles(
             ref, padded_start[g], region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, quals, base_offsets,
-            min_base_quality, counts, inner, sums, depth, indels, letters,
+            min_base_quality, counts, inner, depth, indels, letters,
         )  # fmt: skip
         for t in range(start[g] - padded_start[g], end[g] - padded_start[g]):
             if ref[t] >= N:
                 continue
             for kind in range(4 + n_indels):
                 if kind < 4:
-                    if kind == ref[t] or inner[t, kind] == 0 or not is_shown(counts[t], sums[t], kind, copy_cost):
+                    if counts[t, kind] < MIN_READS or inner[t, kind] == 0:
                         continue
                     own[0] = kind
                     size, ref_length = 1, 1
@@ -101,6 +101,13 @@ def find_lost_alleles(
                     x, ref_length, own[:size], event_slots[g], event_slots[g + 1], event_pos, event_ref_length, event_alt, event_alt_offsets
                 ):
                     continue
+                if kind < 4:
+                    look_at(
+                        x, region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality,
+                        reads_of, sums,
+                    )  # fmt: skip
+                    if not is_shown(reads_of, sums, kind, copy_cost):
+                        continue
                 out_pos, out_ref_length = with_room(out_pos, n, 1), with_room(out_ref_length, n, 1)
                 out_alt, out_offsets = with_room(out_alt, out_offsets[n], size), with_room(out_offsets, n + 1, 1)
                 out_pos[n], out_ref_length[n] = x, ref_length
@@ -112,18 +119,17 @@ def find_lost_alleles(
 
 @kernel
 def count_alleles(
-    ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, inner, sums, depth,
-    indels, letters,
+    ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, inner, depth, indels,
+    letters,
 ):  # fmt: skip
-    """Write reads (all, and those it is EDGE bases inside) and summed qualities by position and base, depth, and the distinct indels.
+    """Write mismatches by position and base (all, and those EDGE bases inside their read), depth, and the distinct indels.
 
-    Returns the number of these, which are left-aligned. ref : uint8[padded span], from `start` on. counts, inner, sums :
+    Returns the number of these, which are left-aligned. ref : uint8[padded span], from `start` on. counts, inner :
     int64[>= span, 4]; depth : int64[>= span + 1]; indels, letters as in `direct`. Indels that more than MAX_INDELS others precede, or at
     the ends of alignments, are not counted.
     """
     counts[: ref.size] = 0
     inner[: ref.size] = 0
-    sums[: ref.size] = 0
     depth[: ref.size + 1] = 0
     n_indels = 0
     for row in range(first_row, last_row):
@@ -135,11 +141,11 @@ def count_alleles(
             operation, length = np.int64(cigar[c]) & 15, np.int64(cigar[c]) >> 4
             if ALIGNS >> operation & 1:
                 for t in range(max(0, -at), min(length, ref.size - at)):
-                    base, quality = bases[place + t], np.int64(quals[place + t])
-                    if base < N and quality >= min_base_quality:
-                        counts[at + t, base] += 1
-                        sums[at + t, base] += quality
-                        inner[at + t, base] += place + t - lo >= EDGE and hi - place - t > EDGE
+                    base = bases[place + t]
+                    if base == ref[at + t] or base >= N or quals[place + t] < min_base_quality:
+                        continue
+                    counts[at + t, base] += 1
+                    inner[at + t, base] += place + t - lo >= EDGE and hi - place - t > EDGE
             elif (operation == CIGAR_I or operation == CIGAR_D) and first < c < last - 1:
                 inserted = length if operation == CIGAR_I else 0
                 deleted = length - inserted
@@ -156,6 +162,31 @@ def count_alleles(
     for t in range(ref.size):
         depth[t + 1] += depth[t]
     return n_indels
+
+
+@kernel
+def look_at(
+    x, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, sums
+):  # fmt: skip
+    """Write the reads and summed qualities of each base at reference position x, int64[4] each."""
+    counts[:] = 0
+    sums[:] = 0
+    for row in range(first_row, last_row):
+        first, last, place, _ = aligned_part(row, cigar, cigar_offsets, base_offsets)
+        at = np.int64(pos[row])
+        c = first
+        while c < last and at <= x:
+            operation, length = np.int64(cigar[c]) & 15, np.int64(cigar[c]) >> 4
+            if ALIGNS >> operation & 1 and x < at + length:
+                base, quality = bases[place + x - at], np.int64(quals[place + x - at])
+                if base < N and quality >= min_base_quality:
+                    counts[base] += 1
+                    sums[base] += quality
+            if CONSUMES_REFERENCE >> operation & 1:
+                at += length
+            if CONSUMES_READ >> operation & 1:
+                place += length
+            c += 1
 
 
 @kernel
