@@ -27,6 +27,10 @@ from gpuvc.kernels.jit import kernel
 from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE
 
 
+MOST_LOST = 3
+"""More in one region are reads that the aligner laid wrongly beside one indel or through a repeat, not alleles that a graph lost."""
+
+
 def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, n_samples, settings):
     """The alleles of the regions that went to graphs which enough reads show and no haplotype has → AlleleTable.
 
@@ -79,6 +83,7 @@ def find_lost_alleles(
             ref, padded_start[g], region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, quals, base_offsets,
             min_base_quality, counts, inner, depth, indels, letters,
         )  # fmt: skip
+        n_before = n
         for t in range(start[g] - padded_start[g], end[g] - padded_start[g]):
             if ref[t] >= N:
                 continue
@@ -114,6 +119,8 @@ def find_lost_alleles(
                 out_alt[out_offsets[n] : out_offsets[n] + size] = own[:size]
                 out_offsets[n + 1] = out_offsets[n] + size
                 n += 1
+        if n - n_before > MOST_LOST:
+            n = n_before
     return out_pos[:n].copy(), out_ref_length[:n].copy(), out_alt[: out_offsets[n]].copy(), out_offsets[: n + 1].copy()
 
 

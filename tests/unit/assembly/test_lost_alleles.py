@@ -117,5 +117,11 @@ def test_an_indel_of_a_small_share_is_an_error():
     assert lost([REF] * 40 + reads) == []
 
 
+def test_many_in_one_region_are_one_misplaced_read_pile():
+    three, four = with_snvs(80, 100, 120), with_snvs(70, 90, 110, 130)
+    assert lost([REF] * 6 + [three] * 3) == [snv(80), snv(100), snv(120)]
+    assert lost([REF] * 6 + [four] * 3) == []
+
+
 def test_what_a_haplotype_has_is_not_lost():
     assert lost([REF] * 4 + [with_snvs(100, 109)] * 4, forget=False) == []
