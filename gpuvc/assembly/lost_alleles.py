@@ -26,7 +26,6 @@ from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_I, CONSUMES_READ, CONSUME
 from gpuvc.kernels.jit import kernel
 from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE
 
-
 MOST_LOST = 3
 """More in one region are reads that the aligner laid wrongly beside one indel or through a repeat, not alleles that a graph lost."""
 
