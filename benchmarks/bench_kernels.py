@@ -70,7 +70,7 @@ def arguments_of(dataset, intervals=()):
     with open_alignments([str(dataset.reads)], reference=str(dataset.reference)) as source:
         targets = resolve_intervals(intervals, (), contigs=source.contigs)
         for shard in plan_shards(targets, source):
-            call_shard(shard, source, genome, Settings(), backend, Clock())
+            call_shard(shard, source, genome, Settings(engine="pileup"), backend, Clock())
     return backend.kept
 
 

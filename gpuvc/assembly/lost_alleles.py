@@ -24,7 +24,7 @@ from gpuvc.assembly.injection import AlleleTable
 from gpuvc.genotyping.genotypes import copy_costs
 from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_I, CONSUMES_READ, CONSUMES_REFERENCE, N
 from gpuvc.kernels.jit import kernel
-from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE
+from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE, NEAR_INDEL_BP
 
 MOST_LOST = 3
 """More in one region are reads that the aligner laid wrongly beside one indel or through a repeat, not alleles that a graph lost."""
@@ -106,6 +106,8 @@ def find_lost_alleles(
                 ):
                     continue
                 if kind < 4:
+                    if is_beside_indel(x, event_slots[g], event_slots[g + 1], event_pos, event_ref_length, event_alt_offsets):
+                        continue
                     look_at(
                         x, region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality,
                         reads_of, sums,
@@ -211,6 +213,16 @@ def is_shown(counts, sums, base, copy_cost):
             cost += 100 * (sums.sum() - sums[base])
         evidence = max(evidence, 100 * sums[base] - cost)
     return evidence >= MIN_SNV_EVIDENCE
+
+
+@kernel
+def is_beside_indel(x, first, last, event_pos, event_ref_length, event_alt_offsets):
+    """Whether a haplotype has an indel within NEAR_INDEL_BP of x: reads that end soon behind it show mismatches instead."""
+    for e in range(first, last):
+        is_indel = event_alt_offsets[e + 1] - event_alt_offsets[e] != event_ref_length[e]
+        if is_indel and event_pos[e] - NEAR_INDEL_BP <= x < event_pos[e] + event_ref_length[e] + NEAR_INDEL_BP:
+            return True
+    return False
 
 
 @kernel

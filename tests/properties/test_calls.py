@@ -1,4 +1,4 @@
-"""What holds for the calls of any sample, drawn at random: mirrored genomes, reads that do not count, the shape of a record."""
+"""What holds for the pileup engine's calls of any sample, drawn at random: mirrored genomes, reads that do not count, the shape of a record."""
 
 import random
 
@@ -21,7 +21,7 @@ def call(tmp_path):
     def run(reference, aligned, **options):
         fasta = write_fasta(tmp_path / "ref.fa", {CONTIG: reference})
         bam = write_bam(tmp_path / "reads.bam", aligned, {CONTIG: reference})
-        return gpuvc.call_variants(fasta, bam, settings=gpuvc.Settings(**options), device="cpu", threads=1).calls
+        return gpuvc.call_variants(fasta, bam, settings=gpuvc.Settings(engine="pileup", **options), device="cpu", threads=1).calls
 
     return run
 

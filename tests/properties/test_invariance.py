@@ -18,8 +18,8 @@ DATA = REPOSITORY.parent / "shared" / "data"
 SHARD_BYTES = (20_000, 300_000, 1 << 26)
 BUNDLED_BAM, BUNDLED_CRAM = BUNDLED / "NA12878.chr20.100kb.bam", BUNDLED / "NA12878.chr20.100kb.cram"
 SETS = {
-    "bundled": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {}),
-    "bundled, triploid": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"sample_ploidy": 3}),
+    "bundled": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"engine": "pileup"}),
+    "bundled, triploid": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"sample_ploidy": 3, "engine": "pileup"}),
     "bundled, assembled": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"engine": "haplotype"}),
     "hard-hg001, assembled": (
         DATA / "sim-hg001" / "b37.chr20.1-2000000.fa.gz", DATA / "hard-hg001" / "hard_hg001.bam", "20", 950_000, 1_250_000,
@@ -30,13 +30,14 @@ SETS = {
         {"sample_ploidy": 1, "engine": "haplotype"},
     ),
     "hard-hg001": (
-        DATA / "sim-hg001" / "b37.chr20.1-2000000.fa.gz", DATA / "hard-hg001" / "hard_hg001.bam", "20", 950_000, 1_250_000, {},
+        DATA / "sim-hg001" / "b37.chr20.1-2000000.fa.gz", DATA / "hard-hg001" / "hard_hg001.bam", "20", 950_000, 1_250_000,
+        {"engine": "pileup"},
     ),
     "mito, 1,671x, haploid": (
         DATA / "mito" / "Homo_sapiens_assembly38.mt_only.fasta", DATA / "mito" / "NA12878.chrM_1-1000.bam", "chrM", 0, 16_569,
-        {"sample_ploidy": 1},
+        {"sample_ploidy": 1, "engine": "pileup"},
     ),
-    "mito, 5,589x": (DATA / "mito" / "chrM_hg19.fa", DATA / "mito" / "NA12878_chrM_200-200.bam", "chrM", 0, 16_571, {}),
+    "mito, 5,589x": (DATA / "mito" / "chrM_hg19.fa", DATA / "mito" / "NA12878_chrM_200-200.bam", "chrM", 0, 16_571, {"engine": "pileup"}),
 }  # fmt: skip
 
 

@@ -123,5 +123,19 @@ def test_many_in_one_region_are_one_misplaced_read_pile():
     assert lost([REF] * 6 + [four] * 3) == []
 
 
+@pytest.mark.parametrize(("distance", "is_found"), [(5, False), (19, False), (20, True)])
+def test_mismatches_beside_a_haplotypes_indel_are_its_reads(distance, is_found):
+    """A close pair of SNVs far off makes the region messy; two reads show an SNV behind the deletion and differ from each other."""
+    deleted = REF[:60] + REF[64:]
+    site = 64 + distance
+    indels = [(deleted, "60M4D136M", 0, 30)] * 6
+    snvs = [(with_snvs(site, 140, 145), "200M", 0, 30), (with_snvs(site, site + 3, 140, 145), "200M", 0, 30)]
+    _, raw, aligned, table, _ = stages([with_snvs(140, 145)] * 6 + indels + snvs, forget=False)
+    assert raw.tried_kmer_size[0, 0] > 0
+    lengths = np.diff(aligned.event_alt_offsets) - aligned.event_ref_length
+    assert -4 in lengths.tolist() and 1000 + site not in aligned.event_pos.tolist()
+    assert (1000 + site in table.pos.tolist()) == is_found
+
+
 def test_what_a_haplotype_has_is_not_lost():
     assert lost([REF] * 4 + [with_snvs(100, 109)] * 4, forget=False) == []

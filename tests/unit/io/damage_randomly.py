@@ -69,7 +69,9 @@ def kernels_alone(data, header):
     record_buffer.new_columns = guarded_columns
     try:
         buffer.scan(buffer.n_inflated)
-        return buffer.columns(extras=EXTRAS)
+        with contextlib.suppress(InputError):  # of tags that are looked at for these alone
+            buffer.columns(extras=EXTRAS)
+        return buffer.columns(extras=("name",))
     finally:
         record_buffer.new_columns = record_buffer_columns
 
