@@ -1,4 +1,4 @@
-"""What holds for the pileup engine's calls of any sample, drawn at random: mirrored genomes, reads that do not count, the shape of a record."""
+"""What holds for the pileup engine's calls of samples drawn at random: mirrored genomes, reads that do not count, the shape of a record."""
 
 import random
 
