@@ -86,21 +86,15 @@ def main():
     options = parser.parse_args()
     rtg = peers.rtg_command()
     versions = peers.versions(*peers.PEERS)
-    results, left_out = [], {}
-    for name in options.dataset or DATASETS:
-        try:
-            dataset = datasets.load(name, options.data, options.work)
-        except datasets.Unavailable as reason:
-            left_out[name] = str(reason)
-            print(f"{name}: left out, {reason}")
-            continue
+    results, left_out = [], []
+    for dataset in datasets.each_available(options.dataset or DATASETS, options, left_out):
         for caller in (*peers.OURS, *versions):
             calls = call(caller, dataset, options.work)
             for records in ("pass", "all") if caller in peers.OURS else ("all",):
                 judged = judge(rtg, dataset, calls, options.work, all_records=records == "all")
-                results.append({"dataset": name, "caller": caller, "records": records, **judged})
+                results.append({"dataset": dataset.name, "caller": caller, "records": records, **judged})
                 shown = (f"{kind} {s['tp']}/{s['fp']}/{s['fn']} F1 {s['f1']:.4f}" for kind, s in judged.items())
-                print(f"{name:14} {caller:10} {records:5}", *shown)
+                print(f"{dataset.name:14} {caller:10} {records:5}", *shown)
     versions["rtg-tools"] = peers.rtg_version(rtg)
     measure.write(options.out, measure.circumstances(versions) | {"left_out": sorted(left_out), "results": results})
 

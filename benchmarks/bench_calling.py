@@ -76,19 +76,14 @@ def main():
     options = parser.parse_args()
     versions = peers.versions(*peers.PEERS)
     results, left_out = [], []
-    for name in options.dataset or DATASETS:
-        try:
-            dataset = datasets.load(name, options.data, options.work)
-        except datasets.Unavailable as reason:
-            left_out.append(name)
-            print(f"{name}: left out, {reason}")
-            continue
+    for dataset in datasets.each_available(options.dataset or DATASETS, options, left_out):
         costs = time_callers(dataset, (*peers.OURS, *versions), options.repeats, options.work)
         rows = [summary(dataset, caller, of_caller) for caller, of_caller in costs.items()]
         for row in rows:
             row["times_bcftools"] = _times(row, rows, "bcftools")
             row["times_gatk"] = _times(row, rows, "gatk")
-            print(f"{name:16} {row['caller']:10} {row['mb_per_cpu_s']:8.3f} Mb per CPU second, start-up {row['startup_cpu_s']:.2f} s")
+            speed = f"{row['mb_per_cpu_s']:8.3f} Mb per CPU second, start-up {row['startup_cpu_s']:.2f} s"
+            print(f"{dataset.name:16} {row['caller']:14} {speed}")
         results += rows
     compiling = compile_cpu_s(datasets.load("na12878-50x", options.data, options.work), options.work)
     print(f"compiling, once a machine: {compiling} CPU seconds")

@@ -102,16 +102,10 @@ def main():
     datasets.add_arguments(parser)
     options = parser.parse_args()
     results, left_out = [], []
-    for name in options.dataset or DATASETS:
-        try:
-            dataset = datasets.load(name, options.data, options.work)
-        except datasets.Unavailable as reason:
-            left_out.append(name)
-            print(f"{name}: left out, {reason}")
-            continue
+    for dataset in datasets.each_available(options.dataset or DATASETS, options, left_out):
         for row in stage_rows(dataset, options.repeats):
             by_region = f"{row['mean_ms']:8.3f} ms a region, p99 {row['p99_ms']:8.3f}" if "mean_ms" in row else " " * 34
-            print(f"{name:16} {row['stage']:28} {by_region} {row['cpu_s_per_mb']:8.3f} CPU s/Mb", flush=True)
+            print(f"{dataset.name:16} {row['stage']:28} {by_region} {row['cpu_s_per_mb']:8.3f} CPU s/Mb", flush=True)
             results.append({key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()})
     measure.write(options.out, measure.circumstances({}) | {"repeats": options.repeats, "left_out": left_out, "results": results})
 

@@ -53,6 +53,18 @@ def add_arguments(parser):
     parser.add_argument("--work", type=Path, default=REPOSITORY / "benchmarks" / "work", help="folder for what is made on the way")
 
 
+def each_available(names, options, left_out):
+    """Load the named data sets one by one; those that cannot be had are printed with the reason, and their names added to `left_out`."""
+    for name in names:
+        try:
+            dataset = load(name, options.data, options.work)
+        except Unavailable as reason:
+            left_out.append(name)
+            print(f"{name}: left out, {reason}")
+        else:
+            yield dataset
+
+
 def load(name, data, work):
     """The data set called `name`, made first if need be. Raises Unavailable."""
     work.mkdir(parents=True, exist_ok=True)
