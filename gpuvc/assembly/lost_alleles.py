@@ -23,7 +23,7 @@ from gpuvc.assembly.events import with_room
 from gpuvc.assembly.injection import AlleleTable
 from gpuvc.genotyping.genotypes import copy_costs
 from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_I, CONSUMES_READ, CONSUMES_REFERENCE, N
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE, NEAR_INDEL_BP
 
 MOST_LOST = 3
@@ -125,7 +125,7 @@ def find_lost_alleles(
     return out_pos[:n].copy(), out_ref_length[:n].copy(), out_alt[: out_offsets[n]].copy(), out_offsets[: n + 1].copy()
 
 
-@kernel
+@inner_kernel
 def count_alleles(
     ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, inner, depth, indels,
     letters,
@@ -172,7 +172,7 @@ def count_alleles(
     return n_indels
 
 
-@kernel
+@inner_kernel
 def look_at(
     x, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, sums
 ):  # fmt: skip
@@ -197,7 +197,7 @@ def look_at(
             c += 1
 
 
-@kernel
+@inner_kernel
 def is_shown(counts, sums, base, copy_cost):
     """Whether a genotype with the base explains these reads and qualities (int64[4] each) better by MIN_SNV_EVIDENCE than one without."""
     reads = counts[base]
@@ -215,7 +215,7 @@ def is_shown(counts, sums, base, copy_cost):
     return evidence >= MIN_SNV_EVIDENCE
 
 
-@kernel
+@inner_kernel
 def is_beside_indel(x, first, last, event_pos, event_ref_length, event_alt_offsets):
     """Whether a haplotype has an indel within NEAR_INDEL_BP of x: reads that end soon behind it show mismatches instead."""
     for e in range(first, last):
@@ -225,7 +225,7 @@ def is_beside_indel(x, first, last, event_pos, event_ref_length, event_alt_offse
     return False
 
 
-@kernel
+@inner_kernel
 def has_event(pos, ref_length, alt, first, last, event_pos, event_ref_length, event_alt, event_alt_offsets):
     """Whether one of the events first to last is this allele."""
     for e in range(first, last):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from gpuvc.kernels.codes import CIGAR_H, FLAG_REVERSE
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.likelihoods.marginalize import REFERENCE, SPANNING, read_offset, soft_bounds
 
 SNV_PRIOR_PHRED = 34.77  # of a foreign allele that is not the reference
@@ -129,7 +129,7 @@ def raise_homozygous(
                             bounds[a] = max(bounds[a], _foreign_of_locus(rows, slot, reverse, critical, log10, a, f))
 
 
-@kernel
+@inner_kernel
 def _cycle(cigar, pos, x, is_reverse, quals):
     """(quality of the read's base at reference position x, -1 for none; how late in the read it was sequenced)."""
     offset, _ = read_offset(cigar, pos, x)
@@ -140,7 +140,7 @@ def _cycle(cigar, pos, x, is_reverse, quals):
     return (np.int64(quals[offset]) if offset >= 0 else np.int64(-1)), np.int64(late)
 
 
-@kernel
+@inner_kernel
 def _repeats_of(codes, at, base, step):
     """How many bases of the reference before (step -1) or behind (1) an index are this one, MAX_REPEATS at most."""
     n = 0
@@ -149,7 +149,7 @@ def _repeats_of(codes, at, base, step):
     return n
 
 
-@kernel
+@inner_kernel
 def _dropout_of_strand(order, rows, slot, reverse, on_reverse, quals, log10, a, e, discount):
     """`dropout_phred` of the reads of one strand at a locus."""
     genotype, error, own_quals = np.zeros(order.size), np.zeros(order.size), np.empty(order.size, np.int64)
@@ -193,7 +193,7 @@ def dropout_phred(genotype, error, base_quals, discount):
     return best
 
 
-@kernel
+@inner_kernel
 def _log10_mix(share, one, other):
     """log10(share 10^one + (1 - share) 10^other)."""
     top = max(one, other)
@@ -202,7 +202,7 @@ def _log10_mix(share, one, other):
     return top + np.log10(share * 10.0 ** (one - top) + (1.0 - share) * 10.0 ** (other - top))
 
 
-@kernel
+@inner_kernel
 def _foreign_of_locus(rows, slot, reverse, critical, log10, a, f):
     """The best `foreign_log10` of forward, reverse and all reads of a locus."""
     thresholds = np.unique(critical)

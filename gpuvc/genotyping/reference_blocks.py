@@ -3,14 +3,14 @@
 import numpy as np
 
 from gpuvc.batches import ReferenceBlocks, ShardCalls
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 MOST_GQ = 99
 DEFAULT_BANDS = (*range(1, 61), 70, 80, 90, 99)
 """Exclusive upper bounds of the GQ of sites that share a block (GATK --gvcf-gq-bands)."""
 
 
-@kernel
+@inner_kernel
 def _take_median(counts, depth, first, last):
     """Median of depth[first:last], the mean of the middle two rounded half up; counts: zeros, and zeros again afterwards."""
     size = last - first

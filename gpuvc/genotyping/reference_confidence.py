@@ -29,7 +29,7 @@ from gpuvc.kernels.codes import (
     CONSUMES_REFERENCE,
     N,
 )
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.pileup.activity import DELETION_QUAL, FIXED_POINT, MAX_QUAL, element_table, span_without_adaptor
 
 MIN_BASE_QUAL = 6
@@ -49,7 +49,7 @@ OTHER = 1 << 32  # in the sum of depths: one element that does not show the refe
 # ------------------------------------------------------------------------------------------------------------------- one read
 
 
-@kernel
+@inner_kernel
 def expand(cigar, bases, base_quals, laid_bases, laid_quals, marks):
     """Lay a read out over the reference, soft clips included, and write marks → (clipped bases before, behind, length laid out).
 
@@ -86,7 +86,7 @@ def expand(cigar, bases, base_quals, laid_bases, laid_quals, marks):
     return lead, tail, at
 
 
-@kernel
+@inner_kernel
 def leave_out_clips(lead, tail, n, laid_bases, laid_quals):
     """Take the soft clips out of a laid-out read, whose length stays: as GATK looks for indels in reads that have one themselves."""
     for i in range(n):
@@ -95,7 +95,7 @@ def leave_out_clips(lead, tail, n, laid_bases, laid_quals):
         laid_quals[i] = laid_quals[i + lead] if is_inside else 0
 
 
-@kernel
+@inner_kernel
 def _cost(base, other, qual):
     """The quality where two bases that are known are unequal: N, a gap and the reference's N fit everything."""
     return np.int32(qual) * np.int32((base != other) & (base < N) & (other < N))
@@ -183,7 +183,7 @@ def find_repeats(codes, unlike, hidden_from):
         hidden_from[x + 1] = least + 1
 
 
-@kernel
+@inner_kernel
 def _compare(bases, base_quals, ref):
     """(cost of the mismatches, the last of them or -1, least quality, whether all bases of both are known)."""
     total, latest, least, highest = np.int32(0), np.int32(-1), np.int32(255), np.int32(0)
@@ -196,7 +196,7 @@ def _compare(bases, base_quals, ref):
     return total, latest, least, highest < N
 
 
-@kernel
+@inner_kernel
 def _is_clear(unlike, first, end, total, least):
     """Whether between two positions each shift of the reference costs more than `total` at qualities of at least `least`."""
     for s in range(INDEL_SIZE):
@@ -205,7 +205,7 @@ def _is_clear(unlike, first, end, total, least):
     return True
 
 
-@kernel
+@inner_kernel
 def _add_elements(bases, base_quals, ref, table, sums):
     for block in range(table.shape[1]):
         for i in range(bases.size):
@@ -218,7 +218,7 @@ def _add_elements(bases, base_quals, ref, table, sums):
             sums[i, block, 3] += d
 
 
-@kernel
+@inner_kernel
 def add_read(
     laid_bases, laid_quals, marks, is_plain, n, n_stored, e0, low, high, likelihoods_low, likelihoods_high, ref, ref_start, codes_start,
     unlike, hidden_from, table, base_costs, is_hidden, start, sums, informative,
@@ -282,7 +282,7 @@ def add_read(
             informative[x + 1 - start] -= 1
 
 
-@kernel
+@inner_kernel
 def _is_one_block(cigar):
     """Whether a CIGAR has one aligned block and hard clips only."""
     n = 0
@@ -296,7 +296,7 @@ def _is_one_block(cigar):
     return n == 1
 
 
-@kernel
+@inner_kernel
 def _has_indel(cigar):
     for c in range(cigar.size):
         operation = np.int64(cigar[c]) & 15

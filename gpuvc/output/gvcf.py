@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from gpuvc.kernels.codes import ASCII_OF_CODE
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.output.vcf import format_call
 
 MOST_GQ = 99
@@ -118,14 +118,14 @@ def format_blocks(blocks, contig_name, settings):
     return text[: offsets[-1]].tobytes(), offsets
 
 
-@kernel
+@inner_kernel
 def _put(text, at, word):
     for i in range(word.size):
         text[at + i] = word[i]
     return at + word.size
 
 
-@kernel
+@inner_kernel
 def _put_number(text, at, value):
     """Write a number of at least 0 in decimal → the place behind it."""
     digits = 1
