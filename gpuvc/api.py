@@ -17,6 +17,7 @@ from gpuvc import caller
 from gpuvc.backends import choose_backend
 from gpuvc.batches import Call, ShardCalls
 from gpuvc.errors import InputError, UsageError
+from gpuvc.genotyping.reference_confidence import check_confidence
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, read_ploidies, resolve_intervals
@@ -268,7 +269,7 @@ def call_variants(
         contigs = source.contigs
         samples = source.samples_to_call() if settings.engine == "haplotype" else (source.sample,)
         if settings.emit_ref_confidence != "NONE":
-            _check_confidence(settings, samples, ploidy_regions)
+            check_confidence(settings, samples, ploidy_regions)
         shown = ", ".join(map(str, paths))
         missing = check_contigs(contigs, genome.contigs, shown, reference)
         targets = resolve_intervals(
@@ -367,19 +368,6 @@ def _written_beside(results, beside):
         for other, rows in zip(beside, taken, strict=True):
             other.add(shard, rows)
         yield shard, calls
-
-
-def _check_confidence(settings, samples, ploidy_regions):
-    """Raise UsageError where reference confidence cannot be had."""
-    option = "option --emit-ref-confidence: found"
-    if settings.engine != "haplotype":
-        raise UsageError(f"{option} it with --engine {settings.engine}, expected --engine haplotype.")
-    if ploidy_regions:
-        raise UsageError(f"{option} it with --ploidy-regions, expected one ploidy. Call each ploidy's part with --intervals.")
-    if len(samples) != 1:
-        raise UsageError(
-            f"{option} {len(samples)} samples ({', '.join(samples)}), expected one. Choose it with --sample-name, and join the GVCFs."
-        )
 
 
 def _watched(results, shards, source, writer, progress):

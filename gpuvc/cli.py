@@ -45,7 +45,7 @@ output file:
   the table           --output (columns: contig, pos (1-based), ref, the counts, indels as +SEQUENCE or -LENGTH : forward , reverse)"""
 _ABOUT_EXPLAIN = """\
 Why a variant was or was not called at a place, stage by stage; the last line is the verdict. chr:pos, or one allele: chr:pos:REF:ALT.
-Takes the options of gpuvc call that the calls were made with, of the haplotype engine."""
+Takes the options of gpuvc call that decide what the haplotype engine calls: give those that the calls were made with."""
 _ABOUT_DEMO = """\
 Call the 100 kb of human reads (NA12878, 50x) that come with gpuvc, and compare with GIAB's truth."""
 _DEMO_FILES = """\

@@ -17,6 +17,7 @@ from gpuvc.backends import choose_backend
 from gpuvc.batches import Call, HaplotypeBatch, ReadBatch, RegionBatch, RegionReads
 from gpuvc.errors import UsageError
 from gpuvc.genotyping.haplotype_calls import allele_texts
+from gpuvc.genotyping.reference_confidence import check_confidence
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bed import check_contigs, missing_contig, parse_region, read_ploidies, resolve_intervals
@@ -250,6 +251,8 @@ def look_inside(
     extras = caller.extra_columns(settings)
     with open_alignments(paths, reference=reference, sample_name=sample_name, extras=extras) as source:
         contigs = source.contigs
+        if settings.emit_ref_confidence != "NONE":
+            check_confidence(settings, source.samples_to_call(), ploidy_regions)
         check_contigs(contigs, genome.contigs, shown, reference)
         at = parse_region(place, contigs, where="place")
         if len(at) != 1:

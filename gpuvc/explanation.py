@@ -201,7 +201,7 @@ class _Case:
         return [[key for k in h.haplotype_events[a:b].tolist() for key in keys[k]] for a, b in pairwise(bounds)]
 
     def _keys_of_call(self, call):
-        return [key for alt in call.alts for key in self._normal(call.pos, call.ref, alt) if alt != "*"]
+        return [key for alt in call.alts for key in self._normal(call.pos, call.ref, alt) if alt[0] not in "*<"]
 
     def _most_likely_meant(self):
         """The allele called at the place; else one called over it; else the one that most reads show, or a haplotype has. Or None."""

@@ -145,6 +145,8 @@ class Option:
         return str(value != self.kind.inverted).lower() if isinstance(self.kind, Switch) else str(value)
 
 
+OF_ASSEMBLY = ("bam_output", "bam_writer_type", "create_bam_index", "assembly_region_out")
+"""Arguments of `gpuvc.call_variants` that ask for files of the haplotype engine."""
 AS_GATK_ONLY = ("apply_bqd", "apply_frd", "genotype_assignment_method", "use_posteriors_for_qual")
 """Fields of Settings that belong to GATK's genotype model; gpuvc's own has no such part."""
 FILES, PLACES, READS, CALLING, HAPLOTYPES, CONFIDENCE, MACHINE, WORDS = (
@@ -185,6 +187,34 @@ CALL_OPTIONS = (
         required=True,
     ),
     Option(FILES, ("--report",), "report", Text("JSON"), "write a report of the run: reads by filter, records, seconds, memory"),
+    Option(
+        FILES,
+        ("--bam-output", "-bamout", "--htvc-bam-output"),
+        "bam_output",
+        Text("BAM"),
+        "write reads as the haplotype engine realigned them, and the haplotypes as reads of the group ArtificialHaplotypeRG",
+    ),
+    Option(
+        FILES,
+        ("--bam-writer-type",),
+        "bam_writer_type",
+        Choice(("CALLED_HAPLOTYPES", "ALL_POSSIBLE_HAPLOTYPES", "NO_HAPLOTYPES", "CALLED_HAPLOTYPES_NO_READS")),
+        "what --bam-output holds: regions with calls and the haplotypes called, or all that were assembled (default: CALLED_HAPLOTYPES)",
+    ),
+    Option(
+        FILES,
+        ("--create-output-bam-index", "-OBI"),
+        "create_bam_index",
+        Switch(),
+        "index what --bam-output writes: .bai, or .csi for contigs over 512 Mb (default: true)",
+    ),
+    Option(
+        FILES,
+        ("--assembly-region-out",),
+        "assembly_region_out",
+        Text("IGV"),
+        "write the regions that the haplotype engine assembled as a track for IGV",
+    ),
     Option(
         FILES,
         ("--create-output-variant-index", "-OVI"),
@@ -558,34 +588,6 @@ CALL_OPTIONS = (
         "ploidies of parts of the genome, in the name column of a .bed or .interval_list; elsewhere --sample-ploidy holds",
     ),
     Option(
-        HAPLOTYPES,
-        ("--bam-output", "-bamout", "--htvc-bam-output"),
-        "bam_output",
-        Text("BAM"),
-        "write reads as they were realigned, and the haplotypes as reads of the group ArtificialHaplotypeRG",
-    ),
-    Option(
-        HAPLOTYPES,
-        ("--bam-writer-type",),
-        "bam_writer_type",
-        Choice(("CALLED_HAPLOTYPES", "ALL_POSSIBLE_HAPLOTYPES", "NO_HAPLOTYPES", "CALLED_HAPLOTYPES_NO_READS")),
-        "what --bam-output holds: regions with calls and the haplotypes called, or all that were assembled (default: CALLED_HAPLOTYPES)",
-    ),
-    Option(
-        HAPLOTYPES,
-        ("--create-output-bam-index", "-OBI"),
-        "create_bam_index",
-        Switch(),
-        "index it: .bai, or .csi for contigs over 512 Mb (default: true)",
-    ),
-    Option(
-        HAPLOTYPES,
-        ("--assembly-region-out",),
-        "assembly_region_out",
-        Text("IGV"),
-        "write the regions that were assembled as a track for IGV",
-    ),
-    Option(
         CONFIDENCE,
         ("--emit-ref-confidence", "-ERC"),
         "emit_ref_confidence",
@@ -642,7 +644,7 @@ PILEUP_OPTIONS = (
 EXPLAIN_OPTIONS = (
     *(option for option in CALL_OPTIONS if option.to in ("reference", "alignments", "sample_name")),
     Option(WORDS, ("--json",), "as_json", Flag(), "print the figures as JSON (docs/explain.md)"),
-    *(option for option in CALL_OPTIONS if option.group in (PLACES, READS, CALLING, HAPLOTYPES)),
+    *(option for option in CALL_OPTIONS if option.group in (PLACES, READS, CALLING, HAPLOTYPES, CONFIDENCE)),
     *(option for option in CALL_OPTIONS if option.to in ("device", "verbosity", "arguments_file")),
 )
 
@@ -893,7 +895,7 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     if settings.engine != "haplotype":
         for option in CALL_OPTIONS:
             changed = option.to in rest or getattr(settings, option.to, None) != getattr(Settings(), option.to, None)
-            if option.group == HAPLOTYPES and changed:
+            if (option.group == HAPLOTYPES or option.to in OF_ASSEMBLY) and changed:
                 raise UsageError(f"option {option.name}: found it with --engine {settings.engine}, expected --engine haplotype.")
     if settings.min_assembly_region_size > settings.max_assembly_region_size:
         raise UsageError(

@@ -18,6 +18,7 @@ import numpy as np
 
 from gpuvc.assembly.finalise import MIN_READ_BASES, finalise_reads, reclip, stands_aside, take_rows
 from gpuvc.batches import RegionBatch
+from gpuvc.errors import UsageError
 from gpuvc.genotyping.reference_blocks import make_blocks
 from gpuvc.kernels.codes import (
     ALIGNS,
@@ -44,6 +45,19 @@ _GAP, _SKIPPED = np.uint8(5), np.uint8(6)  # in the place of a base: deleted, sp
 _PLAIN, _BEFORE_INDEL, _NO_BASE = np.uint8(0), np.uint8(1), np.uint8(2)
 WIDTH = 4  # sums that are added at once
 OTHER = 1 << 32  # in the sum of depths: one element that does not show the reference
+
+
+def check_confidence(settings, samples, ploidy_regions):
+    """Raise UsageError where reference confidence cannot be had."""
+    option = "option --emit-ref-confidence: found"
+    if settings.engine != "haplotype":
+        raise UsageError(f"{option} it with --engine {settings.engine}, expected --engine haplotype.")
+    if ploidy_regions:
+        raise UsageError(f"{option} it with --ploidy-regions, expected one ploidy. Call each ploidy's part with --intervals.")
+    if len(samples) != 1:
+        raise UsageError(
+            f"{option} {len(samples)} samples ({', '.join(samples)}), expected one. Choose it with --sample-name, and join the GVCFs."
+        )
 
 
 # ------------------------------------------------------------------------------------------------------------------- one read

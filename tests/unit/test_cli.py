@@ -288,6 +288,10 @@ class TestTables:
         with pytest.raises(UsageError, match="--kmer-size: found it with --engine pileup, expected --engine haplotype"):
             settings("--engine", "pileup", "--kmer-size", "15")
 
+    @pytest.mark.parametrize("option", ["--bam-output a.bam", "--bam-writer-type NO_HAPLOTYPES", "-OBI false", "--assembly-region-out a"])
+    def test_nor_asks_it_for_files_of_the_other(self, option):
+        assert "found it with --engine pileup, expected --engine haplotype" in refused("--engine", "pileup", *option.split())
+
     def test_defaults_shown_can_be_given(self):
         for option in CALL_OPTIONS:
             if option.default is not None:

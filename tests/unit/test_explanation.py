@@ -1,5 +1,6 @@
 """Why loci were called, filtered or missed: each true reason found beforehand by other means, as the comments say."""
 
+import inspect
 import json
 import random
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import gpuvc
 from gpuvc.explanation import _Case
 from gpuvc.io.fasta import open_reference
+from gpuvc.options import EXPLAIN_OPTIONS
 
 DEMO = Path(__file__).parents[2] / "reference" / "data"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -149,6 +151,13 @@ class TestBundledLoci:
         bed.write_text("chr20\t5000\t5200\t3\n")
         (pls,) = ask("chr20:5117", ploidy_regions=str(bed))["genotyping"]["phred_likelihoods"]
         assert list(pls) == ["0/0/0", "0/0/1", "0/1/1", "1/1/1"]
+
+    def test_a_gvcf_has_a_record_of_what_is_not_there(self, ask):
+        x = ask("chr20:103945", settings=gpuvc.Settings(emit_ref_confidence="GVCF"))
+        assert verdict(x) == ("not called", "genotyping") and "a record has it, but no genotype does" in x["verdict"]["text"]
+        assert ["C", "<NON_REF>"] in [call["alts"] for call in x["calls"] if call["pos"] == 103945] and "called there" not in x["verdict"][
+            "text"
+        ]
 
     def test_another_allele_than_the_called_one(self, ask):
         x = ask("chr20:5117-C-G")
@@ -353,12 +362,19 @@ class TestCommand:
             (["chr21:5117"], 2, "chr21"),
             (["chr20:5117", "--engine", "pileup"], 2, "found pileup, expected haplotype"),
             (["chr20:5117", "-O", "a.vcf"], 2, "-O"),
-            (["chr20:5117", "--gvcf"], 2, "--gvcf: found no such option"),
+            (["chr20:5117", "--gvcf", "--ploidy-regions", "a.bed"], 2, "found it with --ploidy-regions, expected one ploidy"),
+            (["chr20:5117", "--bam-output", "a.bam"], 2, "--bam-output: found no such option"),
+            (["chr20:5117", "--assembly-region-out", "a.igv"], 2, "--assembly-region-out: found no such option"),
         ],
     )
     def test_errors(self, run_cli, demo_data, arguments, code, words):
         done = run_cli("explain", *arguments, *self.files(demo_data))
         assert done.code == code and words in done.err and done.out == "" and done.err.count("\n") == 1, done.err
+
+    def test_every_option_reaches_something(self):
+        known = {*gpuvc.Settings().as_dict(), *inspect.signature(gpuvc.look_inside).parameters, "dragen_mode"}
+        of_the_command = {"as_json", "verbosity", "arguments_file"}
+        assert {option.to for option in EXPLAIN_OPTIONS} <= known | of_the_command
 
     def test_missing_file(self, run_cli, demo_data):
         assert run_cli("explain", "chr20:5117", "-R", demo_data.reference, "-I", "no.bam").code == 1
