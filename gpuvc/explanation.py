@@ -5,6 +5,7 @@
 Figures come from the run's own stages (`gpuvc.evidence`); nothing is computed a second way.
 """
 
+import math
 import re
 from collections import Counter
 from dataclasses import replace
@@ -367,7 +368,7 @@ class _Case:
             "prior": _number(locus.prior[a] / locus.prior[0]),
             "is_kept": bool(locus.is_kept[a]),
             "allele_phred": _number(0.0 - 10 * locus.absent_log10[a]),
-            "qual": locus.qual,
+            "qual": _number(locus.qual),
             "threshold": self.settings.standard_min_confidence,
         }
 
@@ -377,7 +378,7 @@ class _Case:
 
     def _call(self, call):
         return {
-            "pos": call.pos + 1, "ref": call.ref, "alts": list(call.alts), "qual": call.qual, "filter": list(call.filters) or ["PASS"],
+            "pos": call.pos + 1, "ref": call.ref, "alts": list(call.alts), "qual": _number(call.qual), "filter": list(call.filters) or ["PASS"],
             "samples": [
                 {
                     "genotype": "/".join("." if a < 0 else str(a) for a in s.genotype), "depths": _list(s.allele_depths),
@@ -596,8 +597,8 @@ def _allele_entry(key):
 
 
 def _number(value):
-    """The number, or None for NaN and None."""
-    return None if value is None or value != value else value if isinstance(value, int) else float(value)
+    """The number, or None for what JSON has no number for: None, NaN and infinity."""
+    return None if value is None or not math.isfinite(value) else value if isinstance(value, int) else float(value)
 
 
 def _list(values):

@@ -42,14 +42,14 @@ def print_explanation(explanation, console):
             say("genotype", f"{sample}, PL of {','.join(genotyping['alleles'])}: " + "  ".join(f"{g} {pl}" for g, pl in pls.items()))
         prior = "" if genotyping["prior"] is None else f"; prior {genotyping['prior']:.3g} a copy"
         own = "" if genotyping["allele_phred"] is None else f", the allele's own {genotyping['allele_phred']:.1f}"
-        say("QUAL", f"{genotyping['qual']:.1f}{own}, written from {genotyping['threshold']:g}{prior}")
+        say("QUAL", f"{_qual(genotyping)}{own}, written from {genotyping['threshold']:g}{prior}")
     for call in x["calls"]:
         if call["pos"] == (allele or place)["pos"]:
             info = "  ".join(f"{key} {call['info'][key]:.3g}" for key in ("FS", "SOR", "MQ", "QD") if call["info"].get(key) is not None)
             depths = " ".join(",".join(map(str, sample["depths"])) for sample in call["samples"] if sample["depths"])
             say(
                 "record",
-                f"{call['ref']}>{','.join(call['alts'])}  QUAL {call['qual']:.1f}  {';'.join(call['filter'])}  AD {depths}  {info}",
+                f"{call['ref']}>{','.join(call['alts'])}  QUAL {_qual(call)}  {';'.join(call['filter'])}  AD {depths}  {info}",
             )
             say("imbalance", f"{call['imbalance_phred']:.1f} phred likelier from three or four copies than from two")
     console.print()
@@ -58,6 +58,10 @@ def print_explanation(explanation, console):
     console.print()
     colour = {"called": "bold green", "filtered": "bold yellow", "not called": "bold red"}[x["verdict"]["outcome"]]
     console.print(x["verdict"]["text"], style=colour, soft_wrap=True, markup=False)
+
+
+def _qual(entry):
+    return "infinite" if entry["qual"] is None else f"{entry['qual']:.1f}"
 
 
 def _allele(entry):

@@ -42,6 +42,15 @@ def ask(demo_data):
     return lambda place, **more: gpuvc.explain(demo_data.reference, demo_data.bam, place, **more)
 
 
+def given_snv(folder):
+    """Path of a VCF with an allele that no read shows, 5300 T>G."""
+    vcf = folder / "given.vcf"
+    vcf.write_text(
+        "##fileformat=VCFv4.2\n##contig=<ID=chr20>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr20\t5300\t.\tT\tG\t.\t.\t.\n"
+    )
+    return str(vcf)
+
+
 def allele(explanation, text):
     ref, alt = text.split(">")
     return next(entry for entry in explanation["alleles"] if (entry["ref"], entry["alt"]) == (ref, alt))
@@ -140,11 +149,7 @@ class TestBundledLoci:
         assert as_gatk["likelihoods"]["alleles"][1]["counted_log10"] is None
 
     def test_given_alleles_and_ploidies(self, ask, tmp_path):
-        vcf = tmp_path / "given.vcf"
-        vcf.write_text(
-            "##fileformat=VCFv4.2\n##contig=<ID=chr20>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\nchr20\t5300\t.\tT\tG\t.\t.\t.\n"
-        )
-        x = ask("chr20:5300:T:G", alleles=str(vcf))
+        x = ask("chr20:5300:T:G", alleles=given_snv(tmp_path))
         assert verdict(x) == ("not called", "genotyping") and "a record has it, but no genotype does; 5,300 T>G 0/0" in x["verdict"]["text"]
         assert [h["has_allele"] for h in x["haplotypes"]] == [h["is_reference"] is False for h in x["haplotypes"]]
         bed = tmp_path / "ploidies.bed"
@@ -353,6 +358,15 @@ class TestCommand:
         for part in ("alleles", "haplotypes", "calls"):
             assert all(f"`{name}`" in documented for name in x[part][0]), part
         assert all(f"`{name}`" in documented for name in x["likelihoods"]["alleles"][0])
+
+    def test_an_infinite_qual(self, run_cli, demo_data, tmp_path):
+        # As GATK has it of a given allele that is surely absent: mpileup at 5300 shows 54 reads with the reference's base.
+        command = ["explain", "chr20:5300:T:G", *self.files(demo_data), "--concordance", "hc", "--alleles", given_snv(tmp_path)]
+        done = run_cli(*command, "--json")
+        assert done.code == 0, done.err
+        calls = json.loads(done.out, parse_constant=pytest.fail)["calls"]
+        assert {call["pos"]: call["qual"] is None for call in calls} == {5211: False, 5300: True, 5439: False}
+        assert "T>G  QUAL infinite  " in run_cli(*command).out
 
     @pytest.mark.parametrize(
         "arguments, code, words",
