@@ -17,7 +17,7 @@ from gpuvc.assembly.lost_alleles import lost_alleles
 from gpuvc.assembly.trimming import trim_haplotypes
 from gpuvc.batches import RegionBatch, ShardCalls
 from gpuvc.genotyping.calls import call_loci
-from gpuvc.genotyping.filters import LOW_QUAL, NEAR_BP, apply_filters
+from gpuvc.genotyping.filters import NEAR_BP, apply_filters, low_qual_of
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.genotyping.haplotype_calls import genotype_regions
 from gpuvc.genotyping.reference_confidence import ReferenceConfidence
@@ -191,7 +191,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
                 of_batch = confidence.add_active(batch, whole, haplotypes, found, likelihoods, realigned, of_batch)
         calls += of_batch
     with clock.stage("genotyping"):
-        apply_filters(calls, codes, window.start, settings.standard_min_confidence if settings.concordance == "hc" else LOW_QUAL)
+        apply_filters(calls, codes, window.start, low_qual_of(settings))
     if see:
         see("calls", calls=calls)
     if not confidence:

@@ -24,8 +24,10 @@ from gpuvc.genotyping.filters import (
     NEAR_IMBALANCE,
     ONE_STRAND,
     SLIPPED,
+    confidence_of,
     imbalance,
     is_het,
+    low_qual_of,
     one_strand,
     slippage,
     strands_of,
@@ -378,7 +380,8 @@ class _Case:
 
     def _call(self, call):
         return {
-            "pos": call.pos + 1, "ref": call.ref, "alts": list(call.alts), "qual": _number(call.qual), "filter": list(call.filters) or ["PASS"],
+            "pos": call.pos + 1, "ref": call.ref, "alts": list(call.alts), "qual": _number(call.qual),
+            "filter": list(call.filters) or ["PASS"],
             "samples": [
                 {
                     "genotype": "/".join("." if a < 0 else str(a) for a in s.genotype), "depths": _list(s.allele_depths),
@@ -558,7 +561,8 @@ class _Case:
     def _figures(self, name, call):
         """By what figures a filter marks the call."""
         if name == "LowQual":
-            return f"QUAL {call.qual:.1f}"
+            judged_by = "QUAL" if call.confidence is None else "confidence, by likelihoods alone,"
+            return f"{judged_by} {confidence_of(call):.1f} is below {low_qual_of(self.settings):g}"
         depths = " ".join(",".join(map(str, s.allele_depths)) for s in call.samples if s.allele_depths)
         if name == "StrandBias":
             strands = strands_of(call)

@@ -126,13 +126,23 @@ def _is_indel(call, sample):
     return len(alt) != len(call.ref) and alt[0] not in "*<"
 
 
+def low_qual_of(settings):
+    """Phred below which LowQual marks a call of the haplotype engine."""
+    return settings.standard_min_confidence if settings.concordance == "hc" else LOW_QUAL
+
+
+def confidence_of(call):
+    """Phred that LowQual judges by: QUAL, or the confidence of a call whose QUAL comes from posteriors."""
+    return call.qual if call.confidence is None else call.confidence
+
+
 def apply_filters(calls, codes, codes_start, low_qual=LOW_QUAL):
     """Set `filters` of the calls of one contig, which are sorted by position. Calls up to NEAR_BP away decide with.
 
     codes : uint8[n]
         Reference from `codes_start` on, around the calls.
     low_qual : float
-        Phred: LowQual marks calls with a lower QUAL, or confidence where they have one.
+        Phred: LowQual marks calls with a lower `confidence_of`.
     """
     excess = imbalance(calls)
     slipped = _slipped(calls, codes, codes_start)
@@ -142,7 +152,7 @@ def apply_filters(calls, codes, codes_start, low_qual=LOW_QUAL):
     fails = (excess >= IMBALANCE) | ((excess >= NEAR_IMBALANCE) & (n_near > 0))
     for i, (call, imbalanced) in enumerate(zip(calls, fails.tolist(), strict=True)):
         names = []
-        if (call.qual if call.confidence is None else call.confidence) < low_qual:
+        if confidence_of(call) < low_qual:
             names.append("LowQual")
         if imbalanced:
             names.append("AlleleBalance")

@@ -11,6 +11,7 @@ import gpuvc
 from gpuvc.explanation import _Case
 from gpuvc.io.fasta import open_reference
 from gpuvc.options import EXPLAIN_OPTIONS
+from gpuvc.settings import DRAGEN_MODE
 
 DEMO = Path(__file__).parents[2] / "reference" / "data"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -275,11 +276,14 @@ def test_stages_that_real_loci_seldom_decide(ask, demo_data):
     assert case._decided()[1:] == ("genotyping", "another allele of the locus was put out; genotype 0/1 of C,T fits the reads best")
     call = next(call for call in case.evidence.calls if call.pos == 5116)
     for filters, why in (
-        (("LowQual",), f"LowQual (QUAL {call.qual:.1f}); 5,117 C>T 0/1"),
         (("AlleleBalance",), "AlleleBalance (depths 25,30 fit three"),
+        (("LowQual",), f"LowQual (QUAL {call.qual:.1f} is below 10); 5,117 C>T 0/1"),
     ):
         call.filters = filters
         assert case._decided_of(call)[:2] == ("filtered", "filters") and why in case._decided_of(call)[2]
+    call.confidence = 2.5
+    case.settings = gpuvc.Settings(concordance="hc", **DRAGEN_MODE)
+    assert "LowQual (confidence, by likelihoods alone, 2.5 is below 3)" in case._decided_of(call)[2]
     locus, a = case._locus()
     locus.is_kept[a] = False
     assert "1 alternates at the locus, and the best 6 are kept" in case._decided()[2]
