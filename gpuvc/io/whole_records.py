@@ -50,7 +50,7 @@ class WholeRecords:
         """
         rows_of = {}
         n_bases = reads.base_offsets[1:] - reads.base_offsets[:-1]
-        columns = (reads.pos, reads.flag, reads.name, reads.mapq, reads.mate_pos, reads.template_length, n_bases)
+        columns = (reads.pos, reads.flag, reads.name, reads.mate_pos, reads.template_length, n_bases)
         for row, *key in zip(rows, *(column[rows].tolist() for column in columns), strict=True):
             rows_of.setdefault(tuple(key), []).append(row)
         places = {key[:2] for key in rows_of}
@@ -61,10 +61,8 @@ class WholeRecords:
                     pos, flag = record.reference_start, record.flag
                     if (pos, flag) not in places:
                         continue
-                    key = (
-                        pos, flag, record.query_name.encode(), record.mapping_quality, record.next_reference_start,
-                        record.template_length, record.query_length,
-                    )  # fmt: skip
+                    name, mate_pos = record.query_name.encode(), record.next_reference_start
+                    key = pos, flag, name, mate_pos, record.template_length, record.query_length
                     for row in rows_of.get(key, ()):
                         found[row] = record
         if missing := len(rows) - len(found):

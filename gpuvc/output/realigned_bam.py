@@ -262,6 +262,7 @@ class _Records:
         """The record of a realigned read."""
         record = copy.copy(whole[row])
         _align(record, pos, cigar, bases, quals)
+        record.mapping_quality = int(self._all_reads.mapq[row])  # XQ, where it took the place of the file's
         group = self._all_reads.read_group[row]
         if group >= 0:
             record.set_tag("RG", self._groups[group], "Z")

@@ -77,6 +77,25 @@ def test_the_hash_of_a_haplotype_is_that_of_a_java_array(call):
     assert record.get_tag("HC") == value - (value >> 31 << 32)
 
 
+@pytest.mark.parametrize("option", ["--dragen-mode", "--transform-dragen-mapping-quality"])
+def test_extended_mapping_qualities(sample, run_cli, option):
+    """Reads are found by what their file says of them, and written with the quality that counted."""
+    paths = {name: str(sample.folder / f"{name}.bam") for name in ("extended", "out")}
+    with pysam.AlignmentFile(sample.bam) as source, pysam.AlignmentFile(paths["extended"], "wb", template=source) as file:
+        for k, record in enumerate(source):
+            if k % 3:
+                record.set_tag("XQ", 30 + k % 3, "i")
+            file.write(record)
+    pysam.index(paths["extended"])
+    command = ["call", "-R", sample.fasta, "-I", paths["extended"], "-O", sample.folder / "out.vcf", "--engine", "haplotype"]
+    done = run_cli(*command, option, "--concordance", "hc", "--bam-output", paths["out"], "--bam-writer-type", "NO_HAPLOTYPES")
+    assert done.code == 0, done.err
+    with pysam.AlignmentFile(paths["out"]) as file:
+        records = list(file)
+    assert len(records) > 10 and len({r.mapping_quality for r in records}) == 3
+    assert [r.mapping_quality for r in records] == [r.get_tag("XQ") if r.has_tag("XQ") else 60 for r in records]
+
+
 def test_the_report_names_the_vcf(sample, call):
     call(output=sample.folder / "out.vcf", report=sample.folder / "report.json", assembly_region_out=sample.folder / "out.igv")
     assert json.loads((sample.folder / "report.json").read_text())["output"] == str(sample.folder / "out.vcf")
