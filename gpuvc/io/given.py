@@ -131,7 +131,7 @@ class GivenAlleles:
             first = bisect_left(records, interval.start - self._longest.get(name, 0), key=attrgetter("start"))
             last = bisect_left(records, interval.end, key=attrgetter("start"))
             records = [record for record in records[first:last] if record.end > interval.start]
-        elif name in self._file().header.contigs:
+        elif name in self._file().header.contigs:  # among them those of the index: htslib adds what the header lacks
             records = [record for _, record in self._records(self._file().fetch(name, interval.start, interval.end))]
         else:
             records = []

@@ -51,9 +51,13 @@ def write(tmp_path):
     return write
 
 
+WITHOUT_CONTIGS = HEADER.replace("##contig=<ID=one,length=26>\n", "")
+
+
+@pytest.mark.parametrize("header", [HEADER, WITHOUT_CONTIGS], ids=["contigs", "no contigs"])
 @pytest.mark.parametrize("name", ["alleles.vcf", "alleles.vcf.gz"])
-def test_records_that_overlap_an_interval(write, reference, name):
-    path = write(name=name)
+def test_records_that_overlap_an_interval(write, reference, name, header):
+    path = write(name=name, header=header)
     near = [
         GivenRecord(4, 7, "ACA", ("A",)), GivenRecord(10, 14, "A", ("<DEL>",)), GivenRecord(14, 18, "ACGT", ("A",)),
     ]  # fmt: skip
