@@ -28,9 +28,9 @@ class ReadBatch:
     base_quals : uint8[sum of read lengths]
         Phred; 255 throughout a read whose qualities are not stored.
     name : bytes[R] or None
-        Read names, a NumPy array of fixed width, where they were asked for (`open_alignments`, extras).
+        Read names, a NumPy array of fixed width, where they were asked for (`open_alignments`, extras) or there is no read.
     extended_mapq : int16[R] or None
-        The tag XQ that DRAGEN's aligner writes, -1 for none, where it was asked for.
+        The tag XQ that DRAGEN's aligner writes, -1 for none, likewise.
     """
 
     contig_id: np.ndarray

@@ -20,12 +20,14 @@ PER_READ = {
 }
 
 
-EXTRAS = ("name", "extended_mapq")  # columns that are None unless they are asked for
+EXTRAS = {"name": "S1", "extended_mapq": np.int16}
+"""Columns that are None unless they are asked for. Where there is no read, nobody asks: they are empty."""
 
 
 def new_columns(n_reads, n_cigar, n_bases):
     """A ReadBatch of that size; its offsets are 0, everything else is yet to be written."""
     return ReadBatch(
+        **({} if n_reads else {name: np.empty(0, dtype) for name, dtype in EXTRAS.items()}),
         **{name: np.empty(n_reads, dtype) for name, dtype in PER_READ.items()},
         cigar=np.empty(n_cigar, np.uint32),
         cigar_offsets=np.zeros(n_reads + 1, np.int64),
@@ -78,7 +80,8 @@ def take_reads(batch, rows):
         np.take(getattr(batch, name), rows, out=getattr(taken, name))
     for name in EXTRAS:
         column = getattr(batch, name)
-        setattr(taken, name, None if column is None else column[rows])
+        if column is not None:
+            setattr(taken, name, column[rows])
     _copy_segments(batch.cigar.view(np.uint8), batch.cigar_offsets, 4, rows, taken.cigar.view(np.uint8), cigar_offsets)
     _copy_segments(batch.bases, batch.base_offsets, 1, rows, taken.bases, base_offsets)
     _copy_segments(batch.base_quals, batch.base_offsets, 1, rows, taken.base_quals, base_offsets)
@@ -93,14 +96,14 @@ def _offsets(lengths):
 
 def join_batches(batches):
     """All reads of `batches`, one behind the other, in new arrays."""
-    if not batches:
+    if not any(batch.n_reads for batch in batches):
         return new_columns(0, 0, 0)
     joined = {name: np.concatenate([getattr(batch, name) for batch in batches]) for name in (*PER_READ, "cigar", "bases", "base_quals")}
     for name in ("cigar_offsets", "base_offsets"):
         joined[name] = _offsets(np.concatenate([np.diff(getattr(batch, name)) for batch in batches]))
     for name in EXTRAS:
         parts = [getattr(batch, name) for batch in batches if batch.n_reads]
-        joined[name] = np.concatenate(parts) if parts and all(part is not None for part in parts) else None
+        joined[name] = np.concatenate(parts) if all(part is not None for part in parts) else None
     return ReadBatch(**joined)
 
 

@@ -77,6 +77,14 @@ def test_they_change_no_call(made):
     assert made(*where, files=())["calls.vcf.gz"] == made(*where)["calls.vcf.gz"]
 
 
+def test_shards_without_reads(made):
+    """Of a CRAM, too, and with columns that only some runs need."""
+    options = ["--dragen-mode", "--concordance", "hc", "-L", "chr20:9000-9900", "-L", "chr20:900000-900500"]
+    cram = made(*options, reads=[BUNDLED / "NA12878.chr20.100kb.cram"])
+    assert cram["regions.igv"] == made(*options)["regions.igv"]
+    assert b"\t899999\t" in cram["regions.igv"]
+
+
 def test_reads_in_two_files(made, tmp_path):
     """Mates in different files, each read group once: the same BAM."""
     paths = [tmp_path / f"{k}.bam" for k in range(2)]

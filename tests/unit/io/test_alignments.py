@@ -15,7 +15,7 @@ from bam_files import HEADER, record
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Interval
 from gpuvc.io.alignments import _merge_streams, open_alignments
-from gpuvc.io.columns import extend_mapq, join_batches, merge_batches, rank_names, take_reads
+from gpuvc.io.columns import EXTRAS, PER_READ, extend_mapq, join_batches, merge_batches, rank_names, take_reads
 from gpuvc.io.stream import ForwardReads
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -267,3 +267,16 @@ def test_read_names_of_a_cram(demo_data):
     with open_alignments([demo_data.bam], extras=("name",)) as source:
         expected = source.fetch(Interval(0, 30_000, 30_500)).name
     assert len(found) > 200 and (found == expected).all()
+
+
+def test_nothing_is_missing_where_no_read_is(demo_data, tmp_path):
+    """Neither in a region of a CRAM, of a stream or of several files, nor in one that is empty itself: columns asked for are there."""
+    plain = tmp_path / "plain.bam"
+    plain.write_bytes(Path(demo_data.bam).read_bytes())
+    for paths in ([demo_data.bam], [demo_data.cram], [plain], [demo_data.bam, demo_data.cram]):
+        with open_alignments(paths, reference=demo_data.reference, extras=tuple(EXTRAS)) as source:
+            for interval in (Interval(0, 900_000, 900_500), Interval(0, 900_000, 900_000)):
+                reads = source.fetch(interval)
+                rank_names(reads)
+                extend_mapq(reads)
+                assert [len(getattr(reads, name)) for name in (*PER_READ, *EXTRAS)] == [0] * (len(PER_READ) + len(EXTRAS))
