@@ -523,6 +523,13 @@ CALL_OPTIONS = (
     ),
     Option(
         HAPLOTYPES,
+        ("--do-not-run-physical-phasing",),
+        "physical_phasing",
+        Switch(inverted=True),
+        "do not say which genotypes lie on one haplotype. With --concordance hc only a GVCF says it, as in GATK",
+    ),
+    Option(
+        HAPLOTYPES,
         ("--dragen-mode",),
         "dragen_mode",
         Switch(),
@@ -760,8 +767,7 @@ REFUSED = (
     _refused("--founder-id", "there is no such model of populations"),
     _refused("--contamination-fraction-to-filter -contamination", _TUNING, does=["0", "0.0"]),
     _refused("--contamination-fraction-per-sample-file -contamination-file", _TUNING),
-    _refused("--do-not-run-physical-phasing", "genotypes are not phased", Switch(), ["true", "false"]),
-    _refused("--disable-spanning-event-genotyping", "no record has the allele *", Switch(), ["true", "false"]),
+    _refused("--disable-spanning-event-genotyping", "a record under a deletion from before has the allele *", Switch(), ["false"]),
     _refused("--dragen-378-concordance-mode", _DRAGEN, Switch(), ["false"]),
     _refused("--dragstr-params-path", _DRAGEN),
     _refused("--dragstr-het-hom-ratio", _DRAGEN),

@@ -106,6 +106,7 @@ class Settings:
     # phred; GATK --mapping-quality-threshold-for-genotyping, 20 there: reads below it are assembled, but not genotyped. None here:
     # min_mapping_quality.
     genotyping_mapping_quality: int = None  # type: ignore[assignment]
+    physical_phasing: bool = True  # GATK --do-not-run-physical-phasing turns it off, and with concordance "hc" all but a GVCF
     read_overlap_margin: int = 2  # bases; GATK --allele-informative-reads-overlap-margin
     transform_dragen_mapping_quality: bool = False  # GATK --transform-dragen-mapping-quality
     # USE_PLS_TO_ASSIGN or USE_POSTERIOR_PROBABILITIES; GATK --genotype-assignment-method

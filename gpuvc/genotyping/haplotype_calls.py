@@ -101,7 +101,9 @@ def genotype_regions(
     if see:
         see("records", records=records)
     calls = records.calls(loci, regions.contig_id, alleles_of, settings)
-    return calls if ploidy != 2 or (as_gatk and not with_non_ref) else _phase(calls, records, loci, haplotypes, as_gatk)
+    if not settings.physical_phasing or ploidy != 2 or (as_gatk and not with_non_ref):
+        return calls
+    return _phase(calls, records, loci, haplotypes, as_gatk)
 
 
 def allele_texts(loci, locus, haplotypes, codes, codes_start):

@@ -34,8 +34,8 @@ def read_batch(rows):
     )  # fmt: skip
 
 
-def call_region(region, concordance="hc"):
-    """The calls of one region of the file."""
+def call_region(region, concordance="hc", **others):
+    """The calls of one region of the file; others: fields of Settings."""
     reads, likelihoods, rows = golden.region_reads([region])
     haplotypes = golden.haplotype_batch([region])
     side = np.array(["kept" not in row for row in rows])
@@ -43,7 +43,7 @@ def call_region(region, concordance="hc"):
     reference = next(h["bases"] for h in region["haplotypes"] if h["ref"])
     settings = Settings(
         concordance=concordance, sample_ploidy=region["options"].get("ploidy", 2),
-        max_alternate_alleles=region["options"].get("max_alternate_alleles", 6),
+        max_alternate_alleles=region["options"].get("max_alternate_alleles", 6), **others,
     )  # fmt: skip
     return genotype_regions(
         RegionBatch(0, start, end, start, end), haplotypes, reads, likelihoods, realign_reads(reads, haplotypes, likelihoods), side,
@@ -82,3 +82,14 @@ def test_variants_of_one_haplotype_share_a_phase():
     assert {pgt for pgt, _, _ in marks} <= {"0|1", "1|0"}
     of = {call.pos: sorted(call.samples[0].genotype) for call in phased}
     assert all(of[call.pos] == sorted(call.samples[0].genotype) for call in plain)
+
+
+@pytest.mark.parametrize("wanted", [{"concordance": "none"}, {"concordance": "hc", "emit_ref_confidence": "GVCF"}], ids=["own", "GVCF"])
+def test_phasing_can_be_turned_off(wanted):
+    region = golden.load(SUBSET)[0]
+    phased, plain = (call_region(region, **wanted, physical_phasing=on) for on in (True, False))
+    assert any(call.samples[0].phase for call in phased) and not any(call.samples[0].phase for call in plain)
+    assert all(list(call.samples[0].genotype) == sorted(call.samples[0].genotype) for call in plain)
+    assert [(c.pos, c.alts, c.qual, sorted(c.samples[0].genotype)) for c in plain] == [
+        (c.pos, c.alts, c.qual, sorted(c.samples[0].genotype)) for c in phased
+    ]

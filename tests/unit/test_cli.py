@@ -59,6 +59,11 @@ class TestReading:
         assert values["alignments"] == ["a.bam", "b.bam"]
         assert values["intervals"] == ["chr1", "a.bed"] and values["exclude_intervals"] == ["chr1:5"]
 
+    def test_switches_of_gatk_that_calls_depend_on(self):
+        assert not settings("--do-not-run-physical-phasing").physical_phasing
+        assert settings("--do-not-run-physical-phasing", "false", "--disable-spanning-event-genotyping", "false") == Settings()
+        assert "has the allele *" in refused("--disable-spanning-event-genotyping")
+
     def test_settings(self):
         assert settings() == Settings()
         line = (
