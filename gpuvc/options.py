@@ -147,6 +147,14 @@ class Option:
 
 OF_ASSEMBLY = ("bam_output", "bam_writer_type", "create_bam_index", "assembly_region_out")
 """Arguments of `gpuvc.call_variants` that ask for files of the haplotype engine."""
+NEEDS = {
+    "gvcf_gq_bands": ("emit_ref_confidence", None),
+    "floor_blocks": ("emit_ref_confidence", False),
+    "bam_writer_type": ("bam_output", "CALLED_HAPLOTYPES"),
+    "create_bam_index": ("bam_output", True),
+    "force_call_filtered_alleles": ("alleles", False),
+}
+"""Parameters that change nothing without another, to that other and their own default."""
 AS_GATK_ONLY = ("apply_bqd", "apply_frd", "genotype_assignment_method", "use_posteriors_for_qual")
 """Fields of Settings that belong to GATK's genotype model; gpuvc's own has no such part."""
 FILES, PLACES, READS, CALLING, HAPLOTYPES, CONFIDENCE, MACHINE, WORDS = (
@@ -879,6 +887,11 @@ def read_options(arguments, table, *, command, others=(), word=None) -> Request:
             raise UsageError(f"option {'/'.join(option.names[:2])}: found none, expected {option.help}. See gpuvc {command} --help.")
     if values.get("emit_ref_confidence", "NONE") != "NONE" and values.get("standard_min_confidence"):
         notes.append(f"{given['standard_min_confidence']}: with --emit-ref-confidence it is 0, as in GATK.")
+    names = {option.to: option.name for option in reversed(table)}
+    for to, (needed, default) in NEEDS.items():
+        is_needed_there = values.get(needed, "NONE") != "NONE"  # a file, or a mode
+        if values.get(to, default) != default and not is_needed_there:
+            notes.append(f"{names[to]}: it changes nothing without {names[needed]}.")
     return Request(implied | values, notes)
 
 
@@ -900,7 +913,8 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     settings = Settings(**ours)
     if settings.engine != "haplotype":
         for option in CALL_OPTIONS:
-            changed = option.to in rest or getattr(settings, option.to, None) != getattr(Settings(), option.to, None)
+            default = NEEDS.get(option.to, (None, None))[1]
+            changed = rest.get(option.to, default) != default or getattr(settings, option.to, None) != getattr(Settings(), option.to, None)
             if (option.group == HAPLOTYPES or option.to in OF_ASSEMBLY) and changed:
                 raise UsageError(f"option {option.name}: found it with --engine {settings.engine}, expected --engine haplotype.")
     if settings.min_assembly_region_size > settings.max_assembly_region_size:

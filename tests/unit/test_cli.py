@@ -1,5 +1,6 @@
 """Options in, exit code out: how command lines are read, refused and answered, without calling anything."""
 
+import inspect
 import os
 import signal
 import subprocess
@@ -292,6 +293,35 @@ class TestTables:
     def test_the_pileup_engine_takes_no_option_of_the_other(self):
         with pytest.raises(UsageError, match="--kmer-size: found it with --engine pileup, expected --engine haplotype"):
             settings("--engine", "pileup", "--kmer-size", "15")
+
+    @pytest.mark.parametrize(
+        "line, needed",
+        [
+            ("--gvcf-gq-bands 20", "--emit-ref-confidence GVCF"),
+            ("--floor-blocks", "--emit-ref-confidence BP_RESOLUTION"),
+            ("--bam-writer-type NO_HAPLOTYPES", "--bam-output a.bam"),
+            ("--create-output-bam-index false", "--bam-output a.bam"),
+            ("--force-call-filtered-alleles", "--alleles a.vcf"),
+        ],
+    )
+    def test_what_changes_nothing_alone_is_noted(self, line, needed):
+        name, other = line.split()[0], needed.split()[0]
+        assert read(*line.split()).notes == [f"{name}: it changes nothing without {other}."]
+        assert read(*line.split(), *needed.split()).notes == []
+
+    def test_defaults_need_no_note_and_suit_every_engine(self):
+        line = "--floor-blocks false --bam-writer-type CALLED_HAPLOTYPES -OBI --force-call-filtered-alleles false"
+        request = read("--engine", "pileup", *line.split())
+        assert request.notes == [] and settings_and_rest(request.values)[0] == Settings(engine="pileup")
+
+    def test_what_is_needed_and_its_default_are_those_of_the_code_behind(self):
+        from gpuvc.api import call_variants
+
+        defaults = {name: parameter.default for name, parameter in inspect.signature(call_variants).parameters.items()}
+        for to, (needed, default) in options.NEEDS.items():
+            assert needed in {option.to for option in CALL_OPTIONS}
+            if default is not None:
+                assert (defaults | Settings().as_dict())[to] == default
 
     @pytest.mark.parametrize("option", ["--bam-output a.bam", "--bam-writer-type NO_HAPLOTYPES", "-OBI false", "--assembly-region-out a"])
     def test_nor_asks_it_for_files_of_the_other(self, option):
