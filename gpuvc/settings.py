@@ -37,6 +37,7 @@ DRAGEN_MODE = {
 }
 """What GATK's --dragen-mode sets."""
 
+MAX_PLOIDY = 100
 MAX_INDEL_BP = 50  # longest insertion or deletion the pileup engine calls
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Contigs, Interval
+from gpuvc.settings import MAX_PLOIDY
 
 SET_RULES = ("UNION", "INTERSECTION")
 MERGING_RULES = ("ALL", "OVERLAPPING_ONLY")
@@ -393,7 +394,6 @@ _READERS = {
 
 # ---------------------------------------------------------------------------------------------------------------- ploidies
 
-MAX_PLOIDY = 100
 _PLOIDY_FEATURES = {".bed": _bed_features, ".interval_list": _interval_list_features, ".picard": _interval_list_features}
 
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Contigs, Interval
 from gpuvc.io.bed import check_contigs, check_targets, parse_region, read_ploidies, resolve_intervals
+from gpuvc.options import CALL_OPTIONS
+from gpuvc.settings import MAX_PLOIDY
 
 CONTIGS = Contigs(("chr1", "chr2", "chrM", "HLA-A*01:01:01:01"), (1000, 500, 100, 300))
 
@@ -274,6 +276,13 @@ class TestPloidies:
     def test_names_are_ploidies(self, write, name, text):
         by_contig = [rows.tolist() for rows in read_ploidies(write(name, text), CONTIGS)]
         assert by_contig == [[[0, 10, 1], [200, 300, 4]], [], [[0, 100, 1]], []]
+
+    def test_the_limit_is_that_of_the_option(self, write):
+        (kind,) = (option.kind for option in CALL_OPTIONS if option.to == "sample_ploidy")
+        assert kind.most == MAX_PLOIDY
+        assert read_ploidies(write("p.bed", f"chr1\t0\t10\t{MAX_PLOIDY}\n"), CONTIGS)[0].tolist() == [[0, 10, MAX_PLOIDY]]
+        with pytest.raises(InputError, match=f"expected a number from 1 to {MAX_PLOIDY}"):
+            read_ploidies(write("p.bed", f"chr1\t0\t10\t{MAX_PLOIDY + 1}\n"), CONTIGS)
 
     @pytest.mark.parametrize(
         "text, words",
