@@ -328,9 +328,9 @@ class Records:
         samples = []
         for s in range(self._n_samples):
             own, reads = pls[s * len(genotypes) : (s + 1) * len(genotypes)], depths[s * n_alleles : (s + 1) * n_alleles]
+            strands = tuple(self._strand_depths[k, s].tolist())
             if log10_priors is not None:
                 best, quality, posteriors, priors = posterior_call(own, log10_priors)
-                strands = tuple(self._strand_depths[k, s].tolist())
                 samples.append(SampleCall(
                     genotypes[best], tuple(reads), sum(reads), quality, tuple(own), strand_depths=strands, posteriors=posteriors,
                     priors=priors,
@@ -344,7 +344,6 @@ class Records:
                 continue
             if self._with_non_ref and genotype[-1] == n_alleles - 1:
                 genotype, own = (0,) * self._ploidy, [0] * len(own)
-            strands = tuple(self._strand_depths[k, s].tolist())
             samples.append(SampleCall(genotype, tuple(reads), sum(reads), min(quality, 99), tuple(own), strand_depths=strands))
         return tuple(samples)
 
