@@ -23,8 +23,9 @@ from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, read_ploidies, resolve_intervals
 from gpuvc.io.fasta import open_reference
 from gpuvc.io.given import Given, GivenAlleles
+from gpuvc.io.htslib_file import index_names
 from gpuvc.io.whole_records import WholeRecords
-from gpuvc.output.files import PartialFile
+from gpuvc.output.files import PartialFile, check_places
 from gpuvc.output.realigned_bam import RealignedBam
 from gpuvc.output.region_track import RegionTrack
 from gpuvc.output.report import report_json, run_report, variant_type
@@ -245,6 +246,7 @@ def call_variants(
     Raises
     ------
     InputError, UsageError, DeviceError, OutputError
+        UsageError, too, where an output would replace an input, such an index, or another output.
     """
     started_at = datetime.now(UTC)
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
@@ -256,6 +258,10 @@ def call_variants(
     ):  # fmt: skip
         if value and settings.engine != "haplotype":
             raise UsageError(f"option {option}: found it with --engine {settings.engine}, expected --engine haplotype.")
+    check_places(
+        _places_read(paths, reference, alleles, ploidy_regions, intervals, exclude_intervals),
+        output=output, report=report, bam_output=bam_output, assembly_region_out=assembly_region_out,
+    )  # fmt: skip
     compile_timer = _CompileTimer()
     with ExitStack() as stack:
         stack.enter_context(compile_timer)
@@ -348,6 +354,18 @@ def call_variants(
         n_records=summary["records"]["total"], n_reads=n_used, seconds=summary["seconds"]["wall"], report=summary,
         calls=writer.calls if isinstance(writer, _Kept) else None,
     )  # fmt: skip
+
+
+def _places_read(paths, reference, alleles, ploidy_regions, intervals, exclude_intervals):
+    """[(option, path)] of the inputs and where their indexes may stand, for `check_places`."""
+    read = [("--reference", reference), *(("--input", path) for path in paths)]
+    read += [(option, path) for option, path in (("--alleles", alleles), ("--ploidy-regions", ploidy_regions)) if path]
+    indexes = [("index of --input", name) for path in map(os.fspath, paths) for name in index_names(path, path.endswith(".cram"))]
+    indexes += [("index of --reference", f"{reference}.{kind}") for kind in ("fai", "gzi")]
+    indexes += [("index of --alleles", f"{alleles}.{kind}") for kind in ("tbi", "csi") if alleles]
+    # Last, so that a file that is both is called what it was given as; intervals may be regions, of which no file has the name.
+    where = [*(("--intervals", text) for text in intervals), *(("--exclude-intervals", text) for text in exclude_intervals)]
+    return [*indexes, *where, *read]
 
 
 def _seen_by(watchers):

@@ -136,31 +136,25 @@ def _print_version():
 def _call(arguments):
     request = read_options(arguments, CALL_OPTIONS, command="call", others=(*NOTED, *REFUSED))
     settings, rest = settings_and_rest(request.values)
+    lists = [path for path in rest["alignments"] if path.endswith(".list")]
     rest["alignments"] = _expand_lists(rest["alignments"])
     quiet = rest.pop("quiet", False)
-    _check_outputs_differ(rest)
     with _logging(rest.pop("verbosity", "INFO")) as log:
         for note in request.notes:
             log.warning(note)
         command_line = shlex.join(["gpuvc", "call", *arguments]) if rest.pop("add_command_line", True) else None
         from gpuvc.api import call_variants
+        from gpuvc.output.files import check_places
 
+        outputs = {name: rest.get(name) for name in ("output", "report", "bam_output", "assembly_region_out")}
+        # The files that `call_variants` does not know of; it looks at the others.
+        check_places([*(("--input", path) for path in lists), *(("--arguments_file", path) for path in request.files)], **outputs)
         _silence_htslib()
         with _progress(quiet) as progress:
             summary = call_variants(**rest, settings=settings, command_line=command_line, progress=progress)
         if not quiet:
             log.info("%s: %s", summary, rest["output"])
     return 0
-
-
-def _check_outputs_differ(rest):
-    """Raise UsageError where two outputs have one place."""
-    option_of = {}
-    for option in CALL_OPTIONS:
-        if option.to in ("output", "report", "bam_output", "assembly_region_out") and option.to in rest:
-            first = option_of.setdefault(os.path.realpath(rest[option.to]), option.name)
-            if first != option.name:
-                raise UsageError(f"option {option.name}: found {rest[option.to]}, which is the {first} as well, expected another file.")
 
 
 def _pileup(arguments):

@@ -829,10 +829,11 @@ REFUSED_FAMILIES = (("--channel-", _DEEPVARIANT), ("--vsc-", _DEEPVARIANT))
 
 
 class Request(NamedTuple):
-    """What a command line asks for: parameter → value, and notes for the user."""
+    """What a command line asks for: parameter → value, notes for the user, and the files that stood for arguments."""
 
     values: dict
     notes: list
+    files: list
 
 
 def read_options(arguments, table, *, command, others=(), word=None) -> Request:
@@ -855,7 +856,8 @@ def read_options(arguments, table, *, command, others=(), word=None) -> Request:
     implied: dict[str, Any] = {}
     given: dict[str, str] = {}
     notes = []
-    rest = _with_argument_files(arguments)[::-1]  # a stack, the next token last
+    files: list[str] = []
+    rest = _with_argument_files(arguments, files)[::-1]  # a stack, the next token last
     while rest:
         token = rest.pop()
         name, equals, text = token.partition("=")
@@ -892,7 +894,7 @@ def read_options(arguments, table, *, command, others=(), word=None) -> Request:
         is_needed_there = values.get(needed, "NONE") != "NONE"  # a file, or a mode
         if values.get(to, default) != default and not is_needed_there:
             notes.append(f"{names[to]}: it changes nothing without {names[needed]}.")
-    return Request(implied | values, notes)
+    return Request(implied | values, notes, files)
 
 
 def settings_and_rest(values: dict) -> tuple[Settings, dict]:
@@ -942,8 +944,8 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
     return settings, rest
 
 
-def _with_argument_files(arguments, depth=0):
-    """The arguments, each --arguments_file replaced by the words in the file."""
+def _with_argument_files(arguments, files, depth=0):
+    """The arguments, each --arguments_file replaced by the words in the file, whose path is added to `files`."""
     words = []
     rest = list(arguments)[::-1]
     while rest:
@@ -956,7 +958,8 @@ def _with_argument_files(arguments, depth=0):
             raise UsageError(f"option --arguments_file {path}: found files that name each other, expected an end.")
         try:
             text = Path(path).read_text().replace("\\\n", " ")  # shlex would keep the line break that a shell drops
-            words += _with_argument_files(shlex.split(text, comments=True), depth + 1)
+            words += _with_argument_files(shlex.split(text, comments=True), files, depth + 1)
+            files.append(path)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"arguments in {path or 'no file'}: found it unreadable ({error}), expected words, quoted as in a shell."

@@ -10,11 +10,34 @@ from pathlib import Path
 
 import deflate
 
-from gpuvc.errors import OutputError
+from gpuvc.errors import OutputError, UsageError
 
 BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _BGZF_BLOCK = 0xFF00  # bytes of input per block, as htslib cuts them: even stored uncompressed a block stays below 64 KiB
 _LEVEL = 6
+
+
+def check_places(inputs, *, output=None, report=None, bam_output=None, assembly_region_out=None):
+    """Raise UsageError where an output, or an index beside it, would take the place of another output or of an input.
+
+    inputs : list of (what, path)
+        Such as ("--reference", "ref.fa"). The outputs: paths; None and "-" take no place.
+    """
+    taken = {os.path.realpath(path): what for what, path in inputs if os.fspath(path) != "-"}
+    for option, path in (
+        ("--output", output), ("--report", report), ("--bam-output", bam_output), ("--assembly-region-out", assembly_region_out),
+    ):  # fmt: skip
+        if path is None or os.fspath(path) == "-":
+            continue
+        place = os.path.realpath(path)
+        # Indexes of what stood there before are removed whether or not one is written.
+        stems = {"--output": (place,), "--bam-output": (place, place.removesuffix(".bam"))}.get(option, ())
+        kinds = ("tbi", "csi") if option == "--output" else ("bai", "csi")
+        indexes = [f"{stem}.{kind}" for stem in stems for kind in kinds]
+        for own, words in ((place, "which is"), *((index, f"whose index {index} is") for index in indexes)):
+            if own in taken:
+                raise UsageError(f"option {option}: found {path}, {words} the {taken[own]} as well, expected another file.")
+        taken |= {place: option} | dict.fromkeys(indexes, f"index of {option}")
 
 
 class PartialFile:
