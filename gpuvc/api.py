@@ -178,7 +178,6 @@ def call_variants(
     interval_padding=0,
     interval_exclusion_padding=0,
     interval_set_rule="UNION",
-    interval_merging_rule="ALL",
     sample_name=None,
     alleles=None,
     force_call_filtered_alleles=False,
@@ -208,7 +207,7 @@ def call_variants(
         .vcf, .vcf.gz, .bcf, or "-" for standard output; whole or not there at all. None: the calls are in the summary.
     settings : Settings
         What can change calls.
-    intervals, exclude_intervals, interval_padding, interval_exclusion_padding, interval_set_rule, interval_merging_rule
+    intervals, exclude_intervals, interval_padding, interval_exclusion_padding, interval_set_rule
         As `gpuvc.io.bed.resolve_intervals` takes them.
     sample_name : str, optional
         Calls this sample alone. The pileup engine needs it when the alignments hold several.
@@ -280,7 +279,7 @@ def call_variants(
         missing = check_contigs(contigs, genome.contigs, shown, reference)
         targets = resolve_intervals(
             intervals, exclude_intervals, contigs=contigs, padding=interval_padding, exclude_padding=interval_exclusion_padding,
-            set_rule=interval_set_rule, merging_rule=interval_merging_rule,
+            set_rule=interval_set_rule,
         )  # fmt: skip
         for path in source.paths_without_index:
             if intervals:

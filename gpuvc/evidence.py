@@ -209,7 +209,6 @@ def look_inside(
     interval_padding=0,
     interval_exclusion_padding=0,
     interval_set_rule="UNION",
-    interval_merging_rule="ALL",
     sample_name=None,
     alleles=None,
     force_call_filtered_alleles=False,
@@ -228,7 +227,7 @@ def look_inside(
         "chr20:10,117" (1-based).
     settings : Settings
         engine "haplotype": the other one assembles nothing.
-    intervals, ..., interval_merging_rule
+    intervals, ..., interval_set_rule
         As `gpuvc.call_variants` takes them; matter where the place is outside, and with concordance "hc".
     sample_name, alleles, force_call_filtered_alleles, ploidy_regions
         As `gpuvc.call_variants` takes them.
@@ -262,7 +261,7 @@ def look_inside(
             raise UsageError(missing_contig(name, genome.contigs, shown, reference))
         targets = resolve_intervals(
             intervals, exclude_intervals, contigs=contigs, padding=interval_padding, exclude_padding=interval_exclusion_padding,
-            set_rule=interval_set_rule, merging_rule=interval_merging_rule,
+            set_rule=interval_set_rule,
         )[at.contig_id]  # fmt: skip
         around = np.array([[max(0, at.start - BEFORE_BP), min(length, at.start + BEHIND_BP)]])
         shard = Shard(0, at.contig_id, around, targets if len(targets) else None)

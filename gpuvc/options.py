@@ -284,13 +284,6 @@ CALL_OPTIONS = (
         "how several --intervals combine (default: UNION)",
     ),
     Option(
-        PLACES,
-        ("--interval-merging-rule", "-imr"),
-        "interval_merging_rule",
-        Choice(("ALL", "OVERLAPPING_ONLY")),
-        "join intervals that overlap or touch, or only those that overlap (default: ALL)",
-    ),
-    Option(
         READS,
         ("--minimum-mapping-quality",),
         "min_mapping_quality",
@@ -703,6 +696,11 @@ NOTED = (
     Noted(("--native-pair-hmm-threads", "--num-htvc-threads"), Integer(1, 1024), "it is taken as --threads", "threads"),
     Noted(("--pair-hmm-implementation", "-pairHMM"), Text(), "gpuvc has its own kernels"),
     Noted(("--smith-waterman",), Text(), "gpuvc has its own kernels"),
+    Noted(
+        ("--interval-merging-rule", "-imr"),
+        Choice(("ALL", "OVERLAPPING_ONLY")),
+        "where one interval ends and another begins, regions and blocks go on, as GATK's do",
+    ),
     Noted(("--seconds-between-progress-updates",), Text(), "progress is shown on terminals"),
     Noted(("--disable-bam-index-caching", "-DBIC"), Switch(), "the index is read once"),
     Noted(("--cloud-prefetch-buffer", "-CPB"), Text(), "gpuvc reads ahead by itself"),

@@ -25,7 +25,6 @@ from gpuvc.intervals import Contigs, Interval
 from gpuvc.settings import MAX_PLOIDY
 
 SET_RULES = ("UNION", "INTERSECTION")
-MERGING_RULES = ("ALL", "OVERLAPPING_ONLY")
 
 _POSITIONS = re.compile(r"(\d[\d,]*)(?:-(\d[\d,]*)|(\+))?", re.ASCII)
 _INFO_END = re.compile(r"(?:^|;)END=(\d+)(?:;|$)", re.ASCII)
@@ -41,9 +40,11 @@ def resolve_intervals(
     padding: int = 0,
     exclude_padding: int = 0,
     set_rule: str = "UNION",
-    merging_rule: str = "ALL",
 ) -> list[np.ndarray]:
-    """The positions to call, one int64[n, 2] per contig: sorted, disjoint, 0-based, half-open.
+    """The positions to call, one int64[n, 2] per contig: sorted, apart from each other, 0-based, half-open.
+
+    Intervals that overlap or touch are one. GATK may keep touching ones apart (--interval-merging-rule OVERLAPPING_ONLY), but its
+    HaplotypeCaller goes on from one into the next.
 
     Parameters
     ----------
@@ -55,8 +56,6 @@ def resolve_intervals(
         Widen each interval by so many bp on either side (kept on its contig), before they are joined.
     set_rule
         UNION or INTERSECTION of the sources in `include`; exclusions are always joined.
-    merging_rule
-        ALL joins intervals that overlap or touch, OVERLAPPING_ONLY keeps those that only touch apart.
 
     Raises
     ------
@@ -65,16 +64,15 @@ def resolve_intervals(
     InputError
         A file is missing, malformed, empty, or names a contig or position that the alignments do not have; with file and line.
     """
-    for value, known, option in ((set_rule, SET_RULES, "--interval-set-rule"), (merging_rule, MERGING_RULES, "--interval-merging-rule")):
-        if value not in known:
-            raise UsageError(f"rule in {option}: found {value!r}, expected {' or '.join(known)}.")
+    if set_rule not in SET_RULES:
+        raise UsageError(f"rule in --interval-set-rule: found {set_rule!r}, expected {' or '.join(SET_RULES)}.")
     for bp, option in ((padding, "--interval-padding"), (exclude_padding, "--interval-exclusion-padding")):
         if bp < 0:
             raise UsageError(f"padding in {option}: found {bp}, expected 0 or more bp.")
 
     if include:
-        sources = [_read_source(source, "-L", contigs, padding, merging_rule) for source in include]
-        targets = _join(sources, merging_rule) if set_rule == "UNION" else _intersect_all(sources)
+        sources = [_read_source(source, "-L", contigs, padding) for source in include]
+        targets = _join(sources) if set_rule == "UNION" else _intersect_all(sources)
         if not any(map(len, targets)):
             raise UsageError(
                 f"intervals in -L: found no position common to {', '.join(include)}, expected at least one. "
@@ -83,7 +81,7 @@ def resolve_intervals(
     else:
         targets = [np.array([[0, length]], np.int64) for length in contigs.lengths]
     if exclude:
-        holes = _join([_read_source(source, "-XL", contigs, exclude_padding, "ALL") for source in exclude], "ALL")
+        holes = _join([_read_source(source, "-XL", contigs, exclude_padding) for source in exclude])
         targets = [_subtract(wanted, unwanted, length) for wanted, unwanted, length in zip(targets, holes, contigs.lengths)]
         if not any(map(len, targets)):
             raise UsageError("intervals in -XL: found every position excluded, expected some left to call. Exclude less.")
@@ -185,7 +183,7 @@ def missing_contig(name: str, reference: Contigs, alignments_name: str, referenc
 # ---------------------------------------------------------------------------------------------------------------- sets of intervals
 
 
-def _read_source(source: str, option: str, contigs: Contigs, padding: int, merging_rule: str) -> list[np.ndarray]:
+def _read_source(source: str, option: str, contigs: Contigs, padding: int) -> list[np.ndarray]:
     """One source, padded and merged: int64[n, 2] per contig."""
     rows = _rows_of(source, option, contigs)
     contig_ids, starts, ends = np.array(rows, np.int64).T
@@ -195,26 +193,25 @@ def _read_source(source: str, option: str, contigs: Contigs, padding: int, mergi
     order = np.lexsort((ends, starts, contig_ids))
     bounds = np.searchsorted(contig_ids[order], np.arange(len(contigs) + 1))
     intervals = np.stack([starts, ends], axis=1)[order]
-    return [_merge(intervals[a:b], merging_rule) for a, b in pairwise(bounds)]
+    return [_merge(intervals[a:b]) for a, b in pairwise(bounds)]
 
 
-def _merge(intervals: np.ndarray, merging_rule: str) -> np.ndarray:
-    """Disjoint intervals from sorted ones."""
+def _merge(intervals: np.ndarray) -> np.ndarray:
+    """Intervals apart from each other from sorted ones."""
     if len(intervals) < 2:
         return intervals
     reach = np.maximum.accumulate(intervals[:, 1])
-    gap = intervals[1:, 0] - reach[:-1]
-    first = np.flatnonzero(np.concatenate([[True], gap > 0 if merging_rule == "ALL" else gap >= 0]))
+    first = np.flatnonzero(np.concatenate([[True], intervals[1:, 0] > reach[:-1]]))
     last = np.append(first[1:], len(intervals)) - 1
     return np.stack([intervals[first, 0], reach[last]], axis=1)
 
 
-def _join(sources: list[list[np.ndarray]], merging_rule: str) -> list[np.ndarray]:
+def _join(sources: list[list[np.ndarray]]) -> list[np.ndarray]:
     """Union, contig by contig."""
     joined = []
     for parts in zip(*sources):
         intervals = np.concatenate(parts)
-        joined.append(_merge(intervals[np.lexsort((intervals[:, 1], intervals[:, 0]))], merging_rule))
+        joined.append(_merge(intervals[np.lexsort((intervals[:, 1], intervals[:, 0]))]))
     return joined
 
 

@@ -22,6 +22,8 @@ from gpuvc.kernels.codes import CODE_OF_ASCII, N
 
 HERE = Path(__file__).parent
 STRESS = {n: (MADE_UP / f"stress{n}.fa.gz", MADE_UP / f"stress{n}.bam") for n in (1, 2)}
+# Cut inside active regions, an insertion's repeat, a deletion.
+TOUCHING = "-imr OVERLAPPING_ONLY -L chr20:9001-9210 -L chr20:9211-9500 -L chr20:9501-9774 -L chr20:9775-10000 -L chr20:10200-10300"
 # Name → GATK's GVCF, reference, alignments, options, lines; of a part of the genome only where a span (1-based, closed) stands behind.
 SETS = {
     "50x": (HERE / "gatk.wgs50.g.vcf.gz", *LINES[1:], "-ERC GVCF", 3432),
@@ -34,6 +36,7 @@ SETS = {
         HERE / "gatk.wgs50.dragen.g.vcf.gz", *LINES[1:],
         "-ERC GVCF --dragen-mode --soft-clip-low-quality-ends false -L chr20:1-16000", 741,
     ),
+    "50x, touching intervals": (HERE / "gatk.wgs50.touching.g.vcf.gz", *LINES[1:], f"-ERC GVCF {TOUCHING}", 80),
     "50x, one alternate": (GATK / "vcf" / "wgs50.alt1.g.vcf.gz", *LINES[1:], "-ERC GVCF --max-alternate-alleles 1", 3433),
     "7x": (GATK / "vcf" / "wgs7.g.vcf.gz", HG19, REAL / "NA12878.wgs7x.bam", "-ERC GVCF", 41254),
     "one of a trio": (GATK / "vcf" / "trio.NA12891.g.vcf.gz", HG19, REAL / "trio.NA12891.bam", "-ERC GVCF", 2459),

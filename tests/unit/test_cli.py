@@ -13,7 +13,7 @@ import pytest
 from gpuvc import options
 from gpuvc.api import RunSummary
 from gpuvc.errors import DeviceError, GpuvcError, InputError, OutputError, UsageError
-from gpuvc.io.bed import MERGING_RULES, SET_RULES
+from gpuvc.io.bed import SET_RULES
 from gpuvc.options import (
     CALL_OPTIONS,
     DEMO_OPTIONS,
@@ -89,7 +89,7 @@ class TestReading:
 
     def test_the_other_parameters(self):
         line = (
-            "-ip 10 -ixp 5 -isr intersection -imr OVERLAPPING_ONLY -sn X --device CPU --threads 3 --shard-bytes 99 --report r.json "
+            "-ip 10 -ixp 5 -isr intersection -sn X --device CPU --threads 3 --shard-bytes 99 --report r.json "
             "--no-version -OVI false --add-output-vcf-command-line False --QUIET --verbosity debug"
         )
         assert settings_and_rest(read(*line.split()).values)[1] == {
@@ -99,7 +99,6 @@ class TestReading:
             "interval_padding": 10,
             "interval_exclusion_padding": 5,
             "interval_set_rule": "INTERSECTION",
-            "interval_merging_rule": "OVERLAPPING_ONLY",
             "sample_name": "X",
             "device": "cpu",
             "threads": 3,
@@ -246,9 +245,8 @@ class TestRefusing:
     @pytest.mark.parametrize("option", NOTED, ids=lambda option: option.names[0])
     def test_options_that_cannot_change_calls_are_noted(self, option):
         for name in option.names:
-            request = read(
-                name, *([] if isinstance(option.takes, options.Flag) else ["true" if isinstance(option.takes, options.Switch) else "8"])
-            )
+            value = {options.Flag: [], options.Switch: ["true"], Choice: list(getattr(option.takes, "words", ()))[-1:]}
+            request = read(name, *value.get(type(option.takes), ["8"]))
             assert [note for note in request.notes if name in note and option.note in note]
             assert settings_and_rest(request.values)[0] == Settings()
 
@@ -275,7 +273,7 @@ class TestTables:
 
     def test_choices_are_those_of_the_code_behind(self):
         kinds = {option.to: option.kind for option in CALL_OPTIONS}
-        assert kinds["interval_set_rule"] == Choice(SET_RULES) and kinds["interval_merging_rule"] == Choice(MERGING_RULES)
+        assert kinds["interval_set_rule"] == Choice(SET_RULES)
 
     def test_every_setting_has_an_option(self):
         assert set(Settings().as_dict()) <= {option.to for option in CALL_OPTIONS}

@@ -184,9 +184,6 @@ class TestSets:
             ("chr2", 4, 5),
         ]
 
-    def test_overlapping_only_keeps_touching_intervals_apart(self):
-        assert resolve("chr1:10-20", "chr1:15-30", "chr1:31-40", merging_rule="OVERLAPPING_ONLY") == [("chr1", 9, 30), ("chr1", 30, 40)]
-
     def test_an_interval_inside_another_does_not_shorten_it(self):
         assert resolve("chr1:1-100", "chr1:10-20", "chr1:90-110") == [("chr1", 0, 110)]
 
@@ -205,7 +202,7 @@ class TestSets:
         with pytest.raises(UsageError, match="every position excluded"):
             resolve("chr1:5-9", exclude=["chr1"])
 
-    @pytest.mark.parametrize("options", [{"set_rule": "union"}, {"merging_rule": "SOME"}, {"padding": -1}, {"exclude_padding": -1}])
+    @pytest.mark.parametrize("options", [{"set_rule": "union"}, {"padding": -1}, {"exclude_padding": -1}])
     def test_bad_options(self, options):
         with pytest.raises(UsageError, match="expected"):
             resolve("chr1", **options)
