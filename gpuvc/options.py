@@ -524,6 +524,13 @@ CALL_OPTIONS = (
     ),
     Option(
         HAPLOTYPES,
+        ("--disable-spanning-event-genotyping",),
+        "spanning_allele",
+        Switch(inverted=True),
+        "write no allele *: where a deletion from before lies on a chromosome, take that for the reference",
+    ),
+    Option(
+        HAPLOTYPES,
         ("--do-not-run-physical-phasing",),
         "physical_phasing",
         Switch(inverted=True),
@@ -773,7 +780,6 @@ REFUSED = (
     _refused("--founder-id", "there is no such model of populations"),
     _refused("--contamination-fraction-to-filter -contamination", _TUNING, does=["0", "0.0"]),
     _refused("--contamination-fraction-per-sample-file -contamination-file", _TUNING),
-    _refused("--disable-spanning-event-genotyping", "a record under a deletion from before has the allele *", Switch(), ["false"]),
     _refused("--dragen-378-concordance-mode", _DRAGEN, Switch(), ["false"]),
     _refused("--dragstr-params-path", _DRAGEN),
     _refused("--dragstr-het-hom-ratio", _DRAGEN),

@@ -108,6 +108,7 @@ class Settings:
     # min_mapping_quality.
     genotyping_mapping_quality: int = None  # type: ignore[assignment]
     physical_phasing: bool = True  # GATK --do-not-run-physical-phasing turns it off, and with concordance "hc" all but a GVCF
+    spanning_allele: bool = True  # `*`; GATK --disable-spanning-event-genotyping turns it off
     read_overlap_margin: int = 2  # bases; GATK --allele-informative-reads-overlap-margin
     transform_dragen_mapping_quality: bool = False  # GATK --transform-dragen-mapping-quality
     # USE_PLS_TO_ASSIGN or USE_POSTERIOR_PROBABILITIES; GATK --genotype-assignment-method

@@ -75,7 +75,7 @@ def genotype_regions(
     with_models = settings.apply_bqd or settings.apply_frd
     loci = marginalize(
         region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, most_alleles(ploidy, MAX_GENOTYPES),
-        with_non_ref, margin=settings.read_overlap_margin, with_soft_clips=with_models,
+        with_non_ref, settings.read_overlap_margin, with_models, settings.spanning_allele,
     )  # fmt: skip
     least = None
     if with_models:

@@ -69,7 +69,7 @@ class LocusBatch:
 
 def marginalize(
     region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, max_alleles, with_non_ref=False, margin=2,
-    with_soft_clips=False,
+    with_soft_clips=False, with_spanning=True,
 ):  # fmt: skip
     """Collect the alleles of each locus with an event, and score the reads near it.
 
@@ -89,6 +89,8 @@ def marginalize(
         A read counts at a locus when it comes within so many bases of the reference allele.
     with_soft_clips : bool
         Whether its soft clips count as part of it.
+    with_spanning : bool
+        Whether deletions from before are an allele, `*`; if not, haplotypes with one count as reference.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def marginalize(
     n_loci = find_loci(
         haplotypes.variant_start, haplotypes.variant_end, haplotypes.region_slots, haplotypes.score, event_slots, haplotypes.event_pos,
         haplotypes.event_ref_length, alt_length, anchored, haplotypes.haplotype_events, haplotypes.haplotype_event_offsets, max_alleles,
-        with_non_ref, region, pos, ref_length, allele_slots, allele_event, allele_length, haplotype_slots, haplotype_allele,
+        with_non_ref, with_spanning, region, pos, ref_length, allele_slots, allele_event, allele_length, haplotype_slots, haplotype_allele,
     )  # fmt: skip
     region, pos, ref_length = region[:n_loci], pos[:n_loci], ref_length[:n_loci]
     allele_slots, haplotype_slots = allele_slots[: n_loci + 1], haplotype_slots[: n_loci + 1]
@@ -186,8 +188,8 @@ def keeps_first_base(haplotypes):
 @kernel
 def find_loci(
     variant_start, variant_end, region_slots, score, event_slots, event_pos, event_ref_length, alt_length, anchored, haplotype_events,
-    haplotype_event_offsets, max_alleles, with_non_ref, region_of, pos, ref_length, allele_slots, allele_event, allele_length,
-    haplotype_slots, haplotype_allele,
+    haplotype_event_offsets, max_alleles, with_non_ref, with_spanning, region_of, pos, ref_length, allele_slots, allele_event,
+    allele_length, haplotype_slots, haplotype_allele,
 ):  # fmt: skip
     """Write the loci, their alleles, and what each haplotype has there → number of loci. Arguments as in LocusBatch."""
     n_loci = 0
@@ -203,7 +205,7 @@ def find_loci(
             n_alleles, longest = 1, np.int64(1)
             for h in range(region_slots[region], region_slots[region + 1]):
                 allele = 0
-                with_insertion = False
+                with_insertion, is_spanned = False, False
                 for k in range(haplotype_event_offsets[h], haplotype_event_offsets[h + 1]):
                     e = haplotype_events[k]
                     if event_pos[e] == x and event_ref_length[e] == 1 and alt_length[e] > 1 and anchored[e]:
@@ -217,6 +219,9 @@ def find_loci(
                         continue
                     key = np.int64(e)
                     if event_pos[e] < x:
+                        if not with_spanning:
+                            is_spanned = True
+                            continue
                         key = np.int64(SPANNING)
                     else:
                         longest = max(longest, np.int64(event_ref_length[e]))
@@ -226,7 +231,7 @@ def find_loci(
                     if which == n_alleles:
                         allele_event[first_allele + which] = key
                         n_alleles += 1
-                    if allele == 0:  # a spanning event comes first, and hides what starts here
+                    if allele == 0 and not is_spanned:  # a spanning event comes first, and hides what starts here
                         allele = which
                 haplotype_allele[first_haplotype + h - region_slots[region]] = allele
             if n_alleles == 1:

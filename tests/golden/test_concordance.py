@@ -29,6 +29,8 @@ SETS = {
         (HERE / "gatk.wgs50.forced.vcf.gz", *LINES[1:], f"--alleles {HERE / 'gatk.wgs50.forced.alleles.vcf.gz'}", 567),
     "50x, parts of ploidy 1, 3 and 4":
         (HERE / "gatk.wgs50.ploidies.vcf.gz", *LINES[1:], f"--ploidy-regions {HERE / 'gatk.wgs50.ploidies.bed'}", 238),
+    "50x, no spanning allele":
+        (HERE / "gatk.wgs50.nospan.vcf.gz", *LINES[1:], "--disable-spanning-event-genotyping -L chr20:95001-105000", 50),
     "50x, ploidy 1": (GATK / "vcf" / "wgs50.p1.vcf.gz", *LINES[1:], "-ploidy 1", 170),
     "50x, MNPs": (GATK / "vcf" / "wgs50.mnp.vcf.gz", *LINES[1:], "--max-mnp-distance 2", 246),
     "50x, hostile PCR": (GATK / "vcf" / "wgs50.hostile.vcf.gz", *LINES[1:], "--pcr-indel-model HOSTILE", 240),
@@ -52,6 +54,9 @@ SETS = {
                   DATA / "sim-hg001" / "sim_hg001.bam", "-L 20:60001-460000", 620),
     "overlapping events, 6 haplotypes":
         (GATK / "vcf" / "st1.vcf.gz", MADE_UP / "stress1.fa.gz", MADE_UP / "stress1.bam", "-L s1:1-8000", 83),
+    "overlapping events, no spanning allele":
+        (HERE / "gatk.stress1.nospan.vcf.gz", MADE_UP / "stress1.fa.gz", MADE_UP / "stress1.bam",
+         "--disable-spanning-event-genotyping -L s1:1-8000", 86),
     "overlapping events, 12x, all":
         (GATK / "vcf" / "st2.vcf.gz", MADE_UP / "stress2.fa.gz", MADE_UP / "stress2.bam", "-stand-call-conf 0 -L s1:1-12000", 79),
     "overlapping events, ploidy 4":
