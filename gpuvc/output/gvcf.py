@@ -5,11 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from gpuvc.genotyping.reference_blocks import DEFAULT_BANDS, MOST_GQ
 from gpuvc.kernels.codes import ASCII_OF_CODE
 from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.output.vcf import format_call
-
-MOST_GQ = 99
 
 
 class GvcfLines:
@@ -37,7 +36,7 @@ class GvcfLines:
             text = self.rest()
         self._waiting = None
         if blocks.n_blocks and not (calls and calls[-1].pos > blocks.start[-1]):
-            self._waiting = row_of(blocks, -1)
+            self._waiting = last_block(blocks)
             blocks = without_last(blocks)
         return text + self._interleaved(calls, blocks)
 
@@ -83,20 +82,20 @@ def median(counts):
     return int(lower + upper + 1) // 2
 
 
-def row_of(blocks, k):
-    """One block of several; k: -1."""
-    return _rows(blocks, slice(k, None))
+def last_block(blocks):
+    """The last of several blocks, as ReferenceBlocks."""
+    return replace(_rows(blocks, slice(-1, None)), first_depths=blocks.last_depths)
 
 
 def without_last(blocks):
-    """All blocks but the last."""
+    """All blocks but the last, to be written; `last_depths` is still that one's."""
     return _rows(blocks, slice(0, -1))
 
 
 def _rows(blocks, rows):
     columns = ("start", "end", "ref", "band", "phred_likelihoods", "min_depth", "depth")
-    others = {"other_depth": None if blocks.other_depth is None else blocks.other_depth[rows], "first_depths": blocks.last_depths}
-    return replace(blocks, **{name: getattr(blocks, name)[rows] for name in columns}, **others)
+    other_depth = None if blocks.other_depth is None else blocks.other_depth[rows]
+    return replace(blocks, **{name: getattr(blocks, name)[rows] for name in columns}, other_depth=other_depth)
 
 
 def format_blocks(blocks, contig_name, settings):
@@ -189,8 +188,6 @@ def write_blocks(
 
 def header_lines(settings):
     """The header lines that a GVCF has besides those of a VCF: the symbolic allele, and the bands of GQ as GATK writes them."""
-    from gpuvc.genotyping.reference_blocks import DEFAULT_BANDS
-
     lines = ['##ALT=<ID=NON_REF,Description="Any allele that is not among those of the record">']
     if settings.emit_ref_confidence == "GVCF":
         bounds = [0, *(settings.gvcf_gq_bands or DEFAULT_BANDS)]
