@@ -20,9 +20,9 @@ from gpuvc.errors import InputError, UsageError
 from gpuvc.genotyping.reference_confidence import check_confidence
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
-from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, read_ploidies, resolve_intervals
+from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, resolve_intervals
 from gpuvc.io.fasta import open_reference
-from gpuvc.io.given import Given, GivenAlleles
+from gpuvc.io.given import read_given
 from gpuvc.io.htslib_file import index_names
 from gpuvc.io.whole_records import WholeRecords
 from gpuvc.output.files import PartialFile, check_places
@@ -287,10 +287,7 @@ def call_variants(
             log.warning("%s has no index: it is read from start to end. Create one: samtools index %s", path, path)
         if intervals:
             check_targets(targets, missing, contigs, genome.contigs, shown, reference)
-        given = Given(
-            GivenAlleles(alleles, contigs, force_call_filtered_alleles) if alleles else None,
-            read_ploidies(ploidy_regions, contigs) if ploidy_regions else None,
-        )
+        given = read_given(alleles, ploidy_regions, contigs, force_call_filtered_alleles)
         backend, reason = choose_backend(device)
         header = vcf_header(
             contigs, samples, reference_path=reference, settings=settings, command_line=command_line, version=version_header

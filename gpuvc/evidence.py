@@ -20,10 +20,10 @@ from gpuvc.genotyping.haplotype_calls import allele_texts
 from gpuvc.genotyping.reference_confidence import check_confidence
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
-from gpuvc.io.bed import check_contigs, missing_contig, parse_region, read_ploidies, resolve_intervals
+from gpuvc.io.bed import check_contigs, missing_contig, parse_region, resolve_intervals
 from gpuvc.io.columns import take_reads
 from gpuvc.io.fasta import open_reference
-from gpuvc.io.given import Given, GivenAlleles
+from gpuvc.io.given import read_given
 from gpuvc.pileup.read_filters import ALL_FILTERS, DOWNSAMPLED, refusals
 from gpuvc.pileup.regions import smooth, smoothing_weights
 from gpuvc.settings import Settings
@@ -266,10 +266,7 @@ def look_inside(
         around = np.array([[max(0, at.start - BEFORE_BP), min(length, at.start + BEHIND_BP)]])
         shard = Shard(0, at.contig_id, around, targets if len(targets) else None)
         reads = caller.fetch_reads(shard, source, settings, Clock())
-        given = Given(
-            GivenAlleles(alleles, contigs, force_call_filtered_alleles) if alleles else None,
-            read_ploidies(ploidy_regions, contigs) if ploidy_regions else None,
-        )
+        given = read_given(alleles, ploidy_regions, contigs, force_call_filtered_alleles)
         recorder = _Recorder(at.start)
         caller.call_shard(shard, reads, source, genome, settings, backend, Clock(), recorder, given)
         samples, sample = source.samples_to_call(), source.sample_column(reads)

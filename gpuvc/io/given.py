@@ -11,7 +11,7 @@ import numpy as np
 import pysam
 
 from gpuvc.errors import InputError
-from gpuvc.io.bed import check_length, missing_contig
+from gpuvc.io.bed import check_length, missing_contig, read_ploidies
 from gpuvc.kernels.codes import CODE_OF_ASCII
 
 
@@ -49,6 +49,14 @@ class Given(NamedTuple):
             part = ploidy[max(0, start - interval.start) : end - interval.start]
             np.maximum(part, copies, out=part)
         return ploidy
+
+
+def read_given(alleles, ploidy_regions, contigs, with_filtered=False):
+    """Given: what the files hold, of those that are named; `with_filtered` as for GivenAlleles. Raises InputError."""
+    return Given(
+        GivenAlleles(alleles, contigs, with_filtered) if alleles else None,
+        read_ploidies(ploidy_regions, contigs) if ploidy_regions else None,
+    )
 
 
 class GivenAlleles:
