@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpuvc.errors import InputError, UsageError
-from gpuvc.settings import DRAGEN_MODE, GATK_DEFAULTS, MAX_PLOIDY, Settings
+from gpuvc.settings import DRAGEN_MODE, GATK_DEFAULTS, MAX_PLOIDY, WRITER_TYPES, Settings
 
 EXIT_CODES = (
     (0, "done: the output is whole"),
@@ -206,7 +206,7 @@ CALL_OPTIONS = (
         FILES,
         ("--bam-writer-type",),
         "bam_writer_type",
-        Choice(("CALLED_HAPLOTYPES", "ALL_POSSIBLE_HAPLOTYPES", "NO_HAPLOTYPES", "CALLED_HAPLOTYPES_NO_READS")),
+        Choice(WRITER_TYPES),
         "what --bam-output holds: regions with calls and the haplotypes called, or all that were assembled (default: CALLED_HAPLOTYPES)",
     ),
     Option(

@@ -37,6 +37,9 @@ DRAGEN_MODE = {
 }
 """What GATK's --dragen-mode sets."""
 
+WRITER_TYPES = ("CALLED_HAPLOTYPES", "ALL_POSSIBLE_HAPLOTYPES", "NO_HAPLOTYPES", "CALLED_HAPLOTYPES_NO_READS")
+"""What --bam-output may hold (--bam-writer-type)."""
+
 MAX_PLOIDY = 100
 MAX_INDEL_BP = 50  # longest insertion or deletion the pileup engine calls
 

@@ -19,8 +19,8 @@ from gpuvc.kernels.codes import ASCII_OF_CODE, FLAG_REVERSE
 from gpuvc.likelihoods.realign import INFORMATIVE_LOG10
 from gpuvc.output.files import PartialFile, sync
 from gpuvc.output.region_track import owned
+from gpuvc.settings import WRITER_TYPES
 
-WRITER_TYPES = ("CALLED_HAPLOTYPES", "ALL_POSSIBLE_HAPLOTYPES", "NO_HAPLOTYPES", "CALLED_HAPLOTYPES_NO_READS")
 HAPLOTYPE_GROUP, HAPLOTYPE_SAMPLE, HAPLOTYPE_MAPQ = "ArtificialHaplotypeRG", "HC", 60
 _BAI_LONGEST = 2**29 - 1  # bp; a longer contig needs a CSI index
 
