@@ -513,7 +513,7 @@ def judge_positions(sums, n_genotypes, informative, indel_pls, indel_margin, pls
 
 
 class ReferenceConfidence:
-    """Gathers what the reads of a shard say of its positions; ask for `blocks` in the end.
+    """Gathers what the reads of a shard say of its positions; `finish` makes calls and blocks of it in the end.
 
     Parameters
     ----------

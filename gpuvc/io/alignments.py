@@ -136,8 +136,6 @@ class AlignmentSource:
         An input is a pipe or has no index: regions must be fetched in ascending order of their starts.
     paths_without_index : tuple of str
         The files and URLs among those inputs: they could have an index and have none.
-    paths : tuple of str
-        As they were opened; "standard input" for a pipe there.
     total_bytes : int
         Compressed size of all inputs; those of unknown size count 0.
     n_other_samples : int
@@ -153,7 +151,6 @@ class AlignmentSource:
         self.header_text = inputs[0].header.text
         self.header_texts = tuple(source.header.text for source in inputs)
         self.read_groups = tuple(group for source in inputs for group in source.header.read_groups)
-        self.paths = tuple(source.path for source in inputs)
         self.is_sequential = any(source.is_sequential for source in inputs)
         self.paths_without_index = tuple(
             source.path for source in inputs if source.is_sequential and (is_url(source.path) or Path(source.path).is_file())
