@@ -362,9 +362,13 @@ class LikelihoodBatch:
         Region g: matrix_offsets[g] to matrix_offsets[g + 1], one row a read (the region's rows of RegionReads), one column a haplotype.
     matrix_offsets : int64[G + 1]
     kept : bool[N]
-        By row of RegionReads: False for reads that no haplotype explains, and for those that do not take part in genotyping.
+        By row of RegionReads: False for reads that no haplotype explains, and for those that were not scored, whose log10 is NaN: because
+        they do not take part in genotyping, or are near no event.
+    is_far : bool[N]
+        Reads that take part, but lie near no event, so that all haplotypes explain them alike (gpuvc's own model).
     """
 
     log10: np.ndarray
     matrix_offsets: np.ndarray
     kept: np.ndarray
+    is_far: np.ndarray

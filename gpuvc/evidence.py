@@ -134,6 +134,7 @@ class Evidence:
         As the likelihoods see them, clipped to the span of `haplotypes`; N reads. Their `read` is a row of `reads`.
     is_side : bool[N]
         Reads that count for depth and mapping quality only. kept : bool[N], those that take part in genotyping.
+        is_far : bool[N], those that lie near no event, and say nothing.
     likelihoods : float64[N, H]
         Log10; NaN for reads that were not scored.
     best_haplotype : int32[N]
@@ -166,6 +167,7 @@ class Evidence:
     region_reads: RegionReads | None = None
     is_side: np.ndarray | None = None
     kept: np.ndarray | None = None
+    is_far: np.ndarray | None = None
     likelihoods: np.ndarray | None = None
     best_haplotype: np.ndarray | None = None
     loci: list[Locus] | None = None
@@ -331,7 +333,7 @@ def _add_region(evidence, recorder):
     first, last = scored["reads"].region_slots[g : g + 2].tolist()
     first_haplotype = int(scored["haplotypes"].region_slots[g])
     evidence.is_side = scored["is_side"][first:last]
-    evidence.kept = scored["likelihoods"].kept[first:last]
+    evidence.kept, evidence.is_far = scored["likelihoods"].kept[first:last], scored["likelihoods"].is_far[first:last]
     a, b = scored["likelihoods"].matrix_offsets[g : g + 2].tolist()
     evidence.likelihoods = scored["likelihoods"].log10[a:b].reshape(last - first, -1 if a < b else 0)
     best = stages["loci"]["realigned"].haplotype[first:last]

@@ -418,8 +418,9 @@ class _Case:
                 rows.append((f"haplotype {numbers[0]}", laid, f"{n_reads} reads{others}"))
         notes = {}
         if self.trimmed:
-            for r, number, is_side in zip(e.region_reads.read.tolist(), e.best_haplotype.tolist(), e.is_side.tolist()):
-                notes[r] = f"haplotype {number + 1}" if number >= 0 else "depth only" if is_side else "fits no haplotype"
+            reasons = np.where(e.is_side, "depth only", np.where(e.is_far, "near no variant", "fits no haplotype")).tolist()
+            for r, number, reason in zip(e.region_reads.read.tolist(), e.best_haplotype.tolist(), reasons, strict=True):
+                notes[r] = f"haplotype {number + 1}" if number >= 0 else reason
         reads, laid_out = e.reads, {}
         for r in np.flatnonzero(e.covers).tolist():
             cigar = reads.cigar[reads.cigar_offsets[r] : reads.cigar_offsets[r + 1]]
@@ -509,7 +510,10 @@ class _Case:
             near = ", ".join(_spelled(key) + (" (called)" if key in called else "") for key in near)
             fits["the reference" if e.haplotypes.is_ref[h] else f"a haplotype with {near or 'nothing near'}"] += 1
         parts += [f"{n} of these fit {what} best" for what, n in fits.most_common()]
-        n_side, n_unfit = int(e.is_side[rows].sum()), int((~e.is_side[rows] & (best < 0)).sum())
+        n_side, n_far = int(e.is_side[rows].sum()), int(e.is_far[rows].sum())
+        n_unfit = int((best < 0).sum()) - n_side - n_far
+        if n_far:
+            parts.append(f"{n_far} of these lie near no variant of a haplotype, and fit all alike")
         if n_unfit:
             parts.append(f"{n_unfit} of these fit no haplotype and have no say")
         if n_side:

@@ -75,7 +75,8 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
     )  # fmt: skip
     n_haplotypes, n_reads = np.diff(haplotypes.region_slots), np.diff(region_reads.region_slots)
     widths = np.repeat(n_haplotypes, n_reads)
-    windows = (whole_haplotypes if settings.concordance == "hc" else cut_windows)(region_reads, haplotypes, takes_part & (widths > 0))
+    is_scored = takes_part & (widths > 0)
+    windows = (whole_haplotypes if settings.concordance == "hc" else cut_windows)(region_reads, haplotypes, is_scored)
     twin = np.empty(n_rows, np.int64)
     find_equal_reads(region_reads.region_slots, offsets, region_reads.bases, base_quals, windows.group, twin)
     chosen = np.flatnonzero(twin == np.arange(n_rows))
@@ -106,7 +107,7 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
         row_offsets, twin, offsets, base_quals, mean, variance, -settings.phred_scaled_global_read_mismapping_rate / 10,
         settings.expected_mismatch_rate, settings.dynamic_read_disqualification, log10, kept,
     )  # fmt: skip
-    return LikelihoodBatch(log10, np.concatenate(([0], np.cumsum(n_reads * n_haplotypes))), kept)
+    return LikelihoodBatch(log10, np.concatenate(([0], np.cumsum(n_reads * n_haplotypes))), kept, is_scored & (windows.group < 0))
 
 
 def _without_soft_clips(region_reads):

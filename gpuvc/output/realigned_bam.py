@@ -216,7 +216,8 @@ class _Records:
             chosen = np.arange(haplotypes.region_slots[g], haplotypes.region_slots[g + 1])
             rows = np.arange(reads.region_slots[g], reads.region_slots[g + 1])
             informative = _is_informative(likelihoods.log10[slice(*likelihoods.matrix_offsets[g : g + 2])].reshape(len(rows), len(chosen)))
-            kept = likelihoods.kept[rows]
+            informative &= likelihoods.kept[rows]
+            kept = likelihoods.kept[rows] | likelihoods.is_far[rows]
             if only_called:
                 chosen = chosen[called[chosen]]
             spans = {

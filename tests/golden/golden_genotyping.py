@@ -143,6 +143,6 @@ def region_reads(regions):
             np.array(slots, np.int64), np.arange(len(rows), dtype=np.int32), np.array(samples, np.int16), pos, end, cigar, cigar_offsets,
             bases, quals, base_offsets,
         ),
-        LikelihoodBatch(log10, np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))), np.array(kept)),
+        LikelihoodBatch(log10, np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))), np.array(kept), np.zeros(len(kept), bool)),
         rows,
     )  # fmt: skip
