@@ -12,7 +12,7 @@ import numpy as np
 from gpuvc.assembly.assemble import assemble
 from gpuvc.assembly.finalise import finalise_reads, reclip
 from gpuvc.assembly.haplotypes import align_haplotypes
-from gpuvc.assembly.injection import inject_alleles, split_records
+from gpuvc.assembly.injection import MOST_MOVED_BP, inject_alleles, split_records
 from gpuvc.assembly.lost_alleles import lost_alleles
 from gpuvc.assembly.trimming import trim_haplotypes
 from gpuvc.batches import RegionBatch, ShardCalls
@@ -169,7 +169,9 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             raw = assemble(batch, whole, codes, window.start, settings)
             aligned = align_haplotypes(batch, raw, codes, window.start, settings)
             if settings.concordance != "hc":
-                lost = lost_alleles(batch, whole, raw, aligned, codes, window.start, n_samples, settings)
+                lost = lost_alleles(
+                    batch, whole, raw, aligned, codes, window.start, copy_costs(n_samples * ploidy), settings.min_base_quality
+                )
                 aligned = inject_alleles(batch, aligned, lost, codes, window.start, settings, batch.end, LOST_IN_HAPLOTYPES)
             haplotypes = trim_haplotypes(batch, aligned, codes, window.start, settings, forced)
             if forced is not None:
@@ -214,15 +216,19 @@ def _with_neighbours(targets, contig_length):
 
 def _forced(given, near, reference, codes, codes_start, settings):
     """(AlleleTable of the given alleles near, spans that are active for them: [(start, end)]); (None, ()) without any."""
-    found = given.records_near(near, reference)
+    as_gatk = settings.concordance == "hc"
+    # What is named behind `near` may belong in it, once it is at its leftmost place.
+    window_end = codes_start + len(codes)
+    found = given.records_near(near if as_gatk else replace(near, end=min(near.end + MOST_MOVED_BP, window_end)), reference)
     if not found:
         return None, ()
     records = [(record.start, record.ref, record.alts) for record in found]
     spans = [(record.start, record.end) for record in found]
-    if settings.concordance == "hc":
+    if as_gatk:
         return split_records(records, as_gatk=True), spans
     forced = split_records(records, codes, codes_start, settings.max_mnp_distance)
-    return forced, [*spans, *zip(forced.pos.tolist(), (forced.pos + forced.ref_length).tolist())]
+    spans += zip(forced.pos.tolist(), (forced.pos + forced.ref_length).tolist())
+    return forced, [(start, end) for start, end in spans if start < near.end]
 
 
 def _batches_of(regions, ploidies, reads, use):

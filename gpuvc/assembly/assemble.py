@@ -82,7 +82,7 @@ class RawHaplotypes:
         Log10 probability of its path in the graph; NaN for the reference.
     is_ref : bool[H]
     kmer_size : int16[H]
-        The smallest size whose graph has it; 0 for the reference, and where the reads gave it without a graph.
+        The first size tried whose graph has it; 0 for the reference, and where the reads gave it without a graph.
     tried_kmer_size : int16[G, A]; outcome : int8[G, A]
         Sizes in the order in which they were tried and what became of them, an index of OUTCOMES; 0 past the last.
     """

@@ -240,3 +240,13 @@ def compare_bases(one, other):
         if one[k] != other[k]:
             return np.int64(one[k]) - np.int64(other[k])
     return one.size - other.size
+
+
+@inner_kernel
+def has_event(pos, ref_length, alt, first, last, event_pos, event_ref_length, event_alt, event_alt_offsets):
+    """Whether one of the events first to last, of columns as in HaplotypeBatch, is this allele. alt : uint8[any]."""
+    for e in range(first, last):
+        same_place = event_pos[e] == pos and event_ref_length[e] == ref_length
+        if same_place and compare_bases(event_alt[event_alt_offsets[e] : event_alt_offsets[e + 1]], alt) == 0:
+            return True
+    return False

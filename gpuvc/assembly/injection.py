@@ -6,7 +6,7 @@ from operator import itemgetter
 
 import numpy as np
 
-from gpuvc.assembly.events import compare_bases, with_room
+from gpuvc.assembly.events import compare_bases, has_event, with_room
 from gpuvc.assembly.haplotypes import align_batch, make_alignment_workspace, offsets_of, with_events
 from gpuvc.assembly.smith_waterman import INDEL
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CODE_OF_ASCII
@@ -176,11 +176,9 @@ def insert_alleles(
         n_best = best_haplotypes(region_slots[g], region_slots[g + 1], is_ref, score, best) if first < last else 0
         for a in range(first, last):
             own = alt[alt_offsets[a] : alt_offsets[a + 1]]
-            known = False
-            for e in range(event_slots[g], event_slots[g + 1]):
-                if event_pos[e] == pos[a] and event_ref_length[e] == ref_length[a]:
-                    known |= compare_bases(event_alt[event_alt_offsets[e] : event_alt_offsets[e + 1]], own) == 0
-            if known or is_symbolic[a]:
+            if is_symbolic[a] or has_event(
+                pos[a], ref_length[a], own, event_slots[g], event_slots[g + 1], event_pos, event_ref_length, event_alt, event_alt_offsets
+            ):
                 continue
             for h in best[:n_best]:
                 overlaps = False

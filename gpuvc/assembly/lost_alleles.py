@@ -19,18 +19,17 @@ from gpuvc.assembly.direct import (
     find_indel,
     is_sure,
 )
-from gpuvc.assembly.events import with_room
+from gpuvc.assembly.events import has_event, with_room
 from gpuvc.assembly.injection import AlleleTable
-from gpuvc.genotyping.genotypes import copy_costs
 from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_I, CONSUMES_READ, CONSUMES_REFERENCE, N
 from gpuvc.kernels.jit import inner_kernel, kernel
-from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE, NEAR_INDEL_BP
+from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE, NEAR_INDEL_BP, snv_evidence
 
 MOST_LOST = 3
 """More in one region are reads that the aligner laid wrongly beside one indel or through a repeat, not alleles that a graph lost."""
 
 
-def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, n_samples, settings):
+def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, copy_cost, min_base_quality):
     """The alleles of the regions that went to graphs which enough reads show and no haplotype has → AlleleTable.
 
     Parameters
@@ -41,9 +40,10 @@ def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, n_s
         Over the padded spans, with events.
     codes, codes_start : uint8[n], int
         Reference that covers the padded spans.
-    n_samples : int
-    settings : Settings
-        sample_ploidy, min_base_quality.
+    copy_cost : int32[chromosome copies of all samples + 1]
+        From `gpuvc.genotyping.genotypes.copy_costs`: their reads are taken together.
+    min_base_quality : int
+        Phred.
 
     Each lies in its region (not in the padding). What is enough is what makes a candidate of the pileup engine
     (`gpuvc.pileup.candidates`), of all samples' reads together.
@@ -52,8 +52,7 @@ def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, n_s
         raw.tried_kmer_size[:, 0] > 0, regions.start, regions.end, regions.padded_start, regions.padded_end, codes, codes_start,
         region_reads.region_slots, region_reads.pos, region_reads.cigar, region_reads.cigar_offsets, region_reads.bases,
         region_reads.base_quals, region_reads.base_offsets, haplotypes.event_slots, haplotypes.event_pos, haplotypes.event_ref_length,
-        haplotypes.event_alt, haplotypes.event_alt_offsets, settings.min_base_quality, copy_costs(settings.sample_ploidy),
-        MIN_INDEL_SHARE / (settings.sample_ploidy * n_samples),
+        haplotypes.event_alt, haplotypes.event_alt_offsets, min_base_quality, copy_cost,
     )  # fmt: skip
     return AlleleTable(pos, ref_length, alt, alt_offsets, np.zeros(len(pos), np.bool_))
 
@@ -61,7 +60,7 @@ def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, n_s
 @kernel
 def find_lost_alleles(
     is_searched, start, end, padded_start, padded_end, codes, codes_start, region_slots, pos, cigar, cigar_offsets, bases, quals,
-    base_offsets, event_slots, event_pos, event_ref_length, event_alt, event_alt_offsets, min_base_quality, copy_cost, min_indel_share,
+    base_offsets, event_slots, event_pos, event_ref_length, event_alt, event_alt_offsets, min_base_quality, copy_cost,
 ):  # fmt: skip
     """(pos, ref_length, alt, alt_offsets) of the lost alleles in genome order; is_searched : bool[n_regions]."""
     longest = 0
@@ -95,7 +94,7 @@ def find_lost_alleles(
                 else:
                     i = kind - 4
                     reads = indels[i, INDEL_READS]
-                    if indels[i, INDEL_POS] != t + 1 or reads < MIN_READS or reads < min_indel_share * depth[t]:
+                    if indels[i, INDEL_POS] != t + 1 or reads < MIN_READS or reads * (copy_cost.size - 1) < MIN_INDEL_SHARE * depth[t]:
                         continue
                     size, ref_length = 1 + indels[i, INSERTED], 1 + indels[i, DELETED]
                     own[0] = ref[t]
@@ -108,11 +107,12 @@ def find_lost_alleles(
                 if kind < 4:
                     if is_beside_indel(x, event_slots[g], event_slots[g + 1], event_pos, event_ref_length, event_alt_offsets):
                         continue
-                    look_at(
+                    count_bases_at(
                         x, region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality,
                         reads_of, sums,
                     )  # fmt: skip
-                    if not is_shown(reads_of, sums, kind, copy_cost):
+                    others, others_sum = reads_of.sum() - reads_of[kind], sums.sum() - sums[kind]
+                    if snv_evidence(reads_of[kind], others, sums[kind], others_sum, copy_cost) < MIN_SNV_EVIDENCE:
                         continue
                 out_pos, out_ref_length = with_room(out_pos, n, 1), with_room(out_ref_length, n, 1)
                 out_alt, out_offsets = with_room(out_alt, out_offsets[n], size), with_room(out_offsets, n + 1, 1)
@@ -173,7 +173,7 @@ def count_alleles(
 
 
 @inner_kernel
-def look_at(
+def count_bases_at(
     x, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, counts, sums
 ):  # fmt: skip
     """Write the reads and summed qualities of each base at reference position x, int64[4] each."""
@@ -198,42 +198,10 @@ def look_at(
 
 
 @inner_kernel
-def is_shown(counts, sums, base, copy_cost):
-    """Whether a genotype with the base explains these reads and qualities (int64[4] each) better by MIN_SNV_EVIDENCE than one without."""
-    reads = counts[base]
-    if reads < MIN_READS:
-        return False
-    ploidy = copy_cost.size - 1
-    evidence = np.int64(-1) << 40
-    for copies in range(1, ploidy + 1):
-        cost = reads * copy_cost[copies]
-        if copies < ploidy:
-            cost += (counts.sum() - reads) * copy_cost[ploidy - copies]
-        else:
-            cost += 100 * (sums.sum() - sums[base])
-        evidence = max(evidence, 100 * sums[base] - cost)
-    return evidence >= MIN_SNV_EVIDENCE
-
-
-@inner_kernel
 def is_beside_indel(x, first, last, event_pos, event_ref_length, event_alt_offsets):
     """Whether a haplotype has an indel within NEAR_INDEL_BP of x: reads that end soon behind it show mismatches instead."""
     for e in range(first, last):
         is_indel = event_alt_offsets[e + 1] - event_alt_offsets[e] != event_ref_length[e]
         if is_indel and event_pos[e] - NEAR_INDEL_BP <= x < event_pos[e] + event_ref_length[e] + NEAR_INDEL_BP:
-            return True
-    return False
-
-
-@inner_kernel
-def has_event(pos, ref_length, alt, first, last, event_pos, event_ref_length, event_alt, event_alt_offsets):
-    """Whether one of the events first to last is this allele."""
-    for e in range(first, last):
-        if event_pos[e] != pos or event_ref_length[e] != ref_length or event_alt_offsets[e + 1] - event_alt_offsets[e] != alt.size:
-            continue
-        t = 0
-        while t < alt.size and event_alt[event_alt_offsets[e] + t] == alt[t]:
-            t += 1
-        if t == alt.size:
             return True
     return False

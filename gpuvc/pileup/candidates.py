@@ -11,7 +11,7 @@ import numpy as np
 from gpuvc.batches import IndelTable
 from gpuvc.kernels.codes import N
 from gpuvc.kernels.cpu.pileup import QUAL_ROW, READS_ROW
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.settings import MAX_INDEL_BP
 
 MIN_READS = 2  # that show an SNV; an indel may be seen by one read and hidden by the mapper in the others
@@ -65,10 +65,24 @@ class Candidates:
         return len(self.locus_pos)
 
 
+@inner_kernel
+def snv_evidence(reads, others, qual, others_qual, copy_cost):
+    """Hundredths of a phred by which some genotype with a base explains the reads better than the best one without.
+
+    reads, others : reads with the base, and with others; qual, others_qual : phred, sums of their base qualities. copy_cost :
+    int32[ploidy + 1], from `gpuvc.genotyping.genotypes.copy_costs`.
+    """
+    ploidy = copy_cost.size - 1
+    evidence = np.int64(-1) << 40
+    for copies in range(1, ploidy + 1):
+        against = others * copy_cost[ploidy - copies] if copies < ploidy else 100 * others_qual
+        evidence = max(evidence, 100 * qual - reads * copy_cost[copies] - against)
+    return evidence
+
+
 @kernel
 def _snv_candidates(counts, reference, copy_cost, position, code, support):
     """Write column, base code and reads of SNV candidates. Returns how many; the outputs hold 3 per column at most."""
-    ploidy = copy_cost.size - 1
     n = 0
     for p in range(counts.shape[1]):
         ref = reference[p]
@@ -84,17 +98,11 @@ def _snv_candidates(counts, reference, copy_cost, position, code, support):
             reads = counts[2 * b, p] + counts[2 * b + 1, p]
             if b == ref or reads < MIN_READS:
                 continue
-            evidence = -1 << 40
-            for copies in range(1, ploidy + 1):
-                cost = reads * copy_cost[copies]
-                if copies < ploidy:
-                    cost += (depth - reads) * copy_cost[ploidy - copies]
-                else:
-                    for other in range(4):
-                        if other != b:
-                            cost += 100 * counts[QUAL_ROW + other, p]
-                evidence = max(evidence, 100 * counts[QUAL_ROW + b, p] - cost)
-            if evidence >= MIN_SNV_EVIDENCE:
+            others_qual = 0
+            for other in range(4):
+                if other != b:
+                    others_qual += np.int64(counts[QUAL_ROW + other, p])
+            if snv_evidence(reads, depth - reads, np.int64(counts[QUAL_ROW + b, p]), others_qual, copy_cost) >= MIN_SNV_EVIDENCE:
                 position[n] = p
                 code[n] = b
                 support[n] = reads

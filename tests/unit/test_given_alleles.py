@@ -1,11 +1,14 @@
 """Alleles and ploidies that the user gives, in whole calls of a small made-up sample."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
-from builders import CONTIG, haplotype, random_sequence, reads_of, write_bam, write_fasta
+from builders import CONTIG, codes, haplotype, random_sequence, reads_of, write_bam, write_fasta
 
 import gpuvc
+from gpuvc.caller import _forced
+from gpuvc.intervals import Interval
 from gpuvc.output.vcf import format_call
 
 REFERENCE = random_sequence(900, seed=31)
@@ -64,6 +67,18 @@ class TestForced:
         assert [c[3] for c in calls] == ["0/0", "0/1", "0/0"]
         assert (calls[0][0], *calls[2][:2]) == (100, 500, REFERENCE[500])
         assert sorted(map(len, calls[2][2].split(","))) == [1, 4]
+
+
+def test_an_indel_named_behind_a_shard_is_the_one_at_its_leftmost_place():
+    """Whether a shard ends before the place that the file names or behind it, the allele at the repeat's left end is given."""
+    reference = "A" * 50 + "G" + "CA" * 90 + "GT" * 30
+    named = SimpleNamespace(start=228, end=231, ref=reference[228:231], alts=(reference[228],))
+    given = SimpleNamespace(records_near=lambda near, _: [named] if near.start < named.end and named.start < near.end else [])
+    for end in (100, 290):
+        forced, spans = _forced(given, Interval(0, 0, end), None, codes(reference), 0, gpuvc.Settings())
+        assert forced.pos.tolist() == [50] and forced.ref_length.tolist() == [3]
+        assert (50, 53) in spans and all(start < end for start, _ in spans)
+    assert _forced(given, Interval(0, 0, 100), None, codes(reference), 0, gpuvc.Settings(concordance="hc")) == (None, ())
 
 
 def test_qual_is_how_sure_the_absence_is(call):

@@ -12,6 +12,7 @@ from gpuvc.assembly.assemble import assemble
 from gpuvc.assembly.haplotypes import align_haplotypes
 from gpuvc.assembly.injection import inject_alleles
 from gpuvc.assembly.lost_alleles import lost_alleles
+from gpuvc.genotyping.genotypes import copy_costs
 from gpuvc.settings import Settings
 
 REF = "".join(random.Random(5).choices("ACGT", k=200))
@@ -23,7 +24,7 @@ def with_snvs(*sites, ref=REF):
     return "".join(OTHER[base] if t in sites else base for t, base in enumerate(ref))
 
 
-def stages(reads, ref=REF, settings=SETTINGS, forget=True):
+def stages(reads, ref=REF, settings=SETTINGS, forget=True, n_samples=1):
     """(regions, raw, aligned, lost alleles, codes); forget: of the haplotypes only the reference's is left."""
     regions, region_reads = region_of_reads(reads, ref)
     codes = codes_of(ref)
@@ -35,7 +36,7 @@ def stages(reads, ref=REF, settings=SETTINGS, forget=True):
             is_ref=raw.is_ref[:1], kmer_size=raw.kmer_size[:1], tried_kmer_size=np.full_like(raw.tried_kmer_size, 25),
         )  # fmt: skip
     aligned = align_haplotypes(regions, raw, codes, 1000, settings)
-    return regions, raw, aligned, lost_alleles(regions, region_reads, raw, aligned, codes, 1000, 1, settings), codes
+    return regions, raw, aligned, lost_alleles(regions, region_reads, raw, aligned, codes, 1000, copy_costs(2 * n_samples), 10), codes
 
 
 def lost(reads, **how):
@@ -73,7 +74,7 @@ def test_what_came_straight_from_the_reads_is_not_searched():
     only_ref = replace(raw, region_slots=np.array([0, 1]), base_offsets=raw.base_offsets[:2])
     aligned = align_haplotypes(regions, only_ref, codes_of(REF), 1000, SETTINGS)
     assert raw.tried_kmer_size[0, 0] == 0
-    assert len(lost_alleles(regions, region_reads, raw, aligned, codes_of(REF), 1000, 1, SETTINGS)) == 0
+    assert len(lost_alleles(regions, region_reads, raw, aligned, codes_of(REF), 1000, copy_costs(2), 10)) == 0
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,12 @@ REPEAT = REF[:100] + "GATATATATC" + REF[110:]
 )
 def test_indels_wherever_the_aligner_put_them(reads, expected):
     assert lost([REPEAT] * 4 + reads, ref=REPEAT) == expected
+
+
+def test_one_carrier_among_many_samples():
+    """15 of 300 reads are no allele of one sample, and one of ten."""
+    reads = [(REF[60:140], "80M", 60, 30)] * 285 + [(with_snvs(100)[60:140], "80M", 60, 30)] * 15
+    assert lost(reads) == [] and lost(reads, n_samples=10) == [snv(100)]
 
 
 def test_an_indel_of_a_small_share_is_an_error():
