@@ -28,7 +28,7 @@ STEPS = {
     "reads clipped to the region": ("finalise_reads", "reclip"),
     "assembly": ("assemble", "align_haplotypes", "lost_alleles", "inject_alleles", "trim_haplotypes"),
     "likelihoods": ("score_haplotypes",),
-    "genotyping": ("genotype_regions",),
+    "genotyping": ("realign_reads", "genotype_regions"),
 }
 # Stages of a run that lie before the regions.
 BEFORE = ("decode", "filter", "activity")

@@ -785,7 +785,7 @@ REFUSED = (
     _refused("--dragstr-het-hom-ratio", _DRAGEN),
     _refused("--dont-use-dragstr-pair-hmm-scores", _DRAGEN, Switch(), ["true", "false"]),
     _refused("--pileup-detection", _DRAGEN, Switch(), ["false"]),
-    _refused("--flow-mode", _DRAGEN, does=["none"]),
+    _refused("--flow-mode", _TUNING, does=["none"]),
     _refused("--force-active", _ASSEMBLY, Switch(), ["false"]),
     _refused("--dont-increase-kmer-sizes-for-cycles", _ASSEMBLY, Switch(), ["false"]),
     _refused("--adaptive-pruning-initial-error-rate", _ASSEMBLY),

@@ -561,8 +561,8 @@ class ReferenceConfidence:
         self._add(found, heard, regions.start, whole_end, regions.padded_start, regions.padded_end)
         rows = (clipped.region_slots, clipped.read, realigned.pos, realigned.end, realigned.cigar, realigned.cigar_offsets)
         self._add_columns(
-            *rows, clipped.bases, clipped.base_quals, clipped.base_offsets, likelihoods.kept | likelihoods.is_far, first, np.where(called, last, first),
-            haplotypes.start, haplotypes.end,
+            *rows, clipped.bases, clipped.base_quals, clipped.base_offsets, likelihoods.kept | likelihoods.is_far, first,
+            np.where(called, last, first), haplotypes.start, haplotypes.end,
         )  # fmt: skip
         padding = self._settings.assembly_region_padding
         plain = np.zeros(found.n_rows, np.bool_)

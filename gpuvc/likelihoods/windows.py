@@ -187,9 +187,9 @@ def spread(chosen, group, haplotype_slots, window, scored, scored_offsets, row_o
     ----------
     chosen : int64[n]
         Rows; group, haplotype_slots, window as in Windows.
-    scored : float64[...]; scored_offsets : int64[n]
+    scored : float64[...]; scored_offsets : int64[n + 1]
         One entry a window of the row's group, by entry of `chosen`.
-    row_offsets : int64[N]; log10 : float64[...]
+    row_offsets : int64[N + 1]; log10 : float64[...]
     """
     for i in range(chosen.size):
         row = chosen[i]
