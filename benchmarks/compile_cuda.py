@@ -59,12 +59,13 @@ def compile_kernel(function, types, architecture):
     return Compiled(ptx, cubin, int(registers), int(stack), int(stores), int(loads))
 
 
-def compile_source(path, architecture):
+def compile_source(path, architecture, *more_options):
     """{kernel: Compiled} of a CUDA C++ file, as CuPy compiles it: NVRTC, then the linker for the figures."""
     from cuda.bindings import nvrtc
 
     status, program = nvrtc.nvrtcCreateProgram(path.read_bytes(), path.name.encode(), 0, [], [])
     options = [f"--gpu-architecture=compute_{architecture[0]}{architecture[1]}".encode(), b"--std=c++17"]
+    options += [option.encode() for option in more_options]
     (status,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
     if status != nvrtc.nvrtcResult.NVRTC_SUCCESS:
         log = b" " * nvrtc.nvrtcGetProgramLogSize(program)[1]

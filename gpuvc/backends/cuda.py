@@ -149,11 +149,12 @@ class CudaBackend:
                 rows, slots = _csr(read_slots, slice(first, last))
                 letters, offsets = _csr(read_offsets, rows)
                 reads = (slots, offsets, *(column[letters] for column in (read_bases, base_quals, insertion_quals, deletion_quals)))
+                gaps = gap_continuation if np.ndim(gap_continuation) == 0 else gap_continuation[letters]
                 chosen, slots = _csr(haplotype_slots, slice(first, last))
                 letters, offsets = _csr(haplotype_offsets, chosen)
                 haplotypes = (slots, offsets, haplotype_bases[letters])
                 try:
-                    pairhmm.pair_hmm(device, reads, haplotypes, gap_continuation, row_offsets[rows], log10)
+                    pairhmm.pair_hmm(device, reads, haplotypes, gaps, row_offsets[rows], log10)
                 except MemoryError as error:
                     if last - first < 2:
                         raise DeviceError(

@@ -6,15 +6,15 @@ c = gap continuation, g = 1 - c, a_i = mm_i (1 - q_i), x_i = a_1 ... a_i:
 
     M_i = x_i m_i        D_i = x_i md_i d_i        I_i = x_(i-1) mi_i v_i
     m_i = E S_(i-1)      E = 1 on a match, r_i = (q_i / 3) / (1 - q_i) otherwise; S_(i-1) of the column before
-    v_i = e_i v_(i-1) + m_(i-1)                    e_i = c mi_(i-1) / (a_(i-1) mi_i)
-    S_i = m_i + k_i d_i + l_i v_i                  k_i = g md_i / mm_(i+1), l_i = g mi_i / (mm_(i+1) a_i)
-    d_i of the next column = c d_i + m_i
+    v_i = e_i v_(i-1) + m_(i-1)                    e_i = c_i mi_(i-1) / (a_(i-1) mi_i)
+    S_i = m_i + k_i d_i + l_i v_i                  k_i = g_(i+1) md_i / mm_(i+1), l_i = g_(i+1) mi_i / (mm_(i+1) a_i)
+    d_i of the next column = c_i d_i + m_i
 
 The sum of the last row's v, times x_R, is the likelihood. Three more things make the bits equal on every machine:
 
 * Coefficients come from a table of 10^(-Q/10) by + - * / in float64, in one order, and are rounded once. Logarithms are taken here, on
   the host, by the same four operations.
-* S starts at 2^110 (2^900 in float64) times g / mm_1 whatever the haplotype; its length is divided out afterwards. So columns that two
+* S starts at 2^110 (2^900 in float64) times g_1 / mm_1 whatever the haplotype; its length is divided out afterwards. So columns that two
   haplotypes share have the same bits in both, and are computed once (`share`). What the row scaling could gain is taken off the start.
 * m gets the smallest normal number added within its multiply-add. All states are normal numbers then, and modes that flush subnormals
   to zero change nothing. Shorter reads are right-aligned in their lanes: rows before them hand S down (E = 1, k = l = 0), and e = -1
@@ -68,7 +68,9 @@ def row_coefficients(
     read_offsets : int64[n_reads + 1]; read_bases, base_quals, insertion_quals, deletion_quals : uint8[...]
         Phred, 1 to 127 (gap openings from 4).
     error : float64[128]
-        ERROR_PROBABILITY. gap_continuation : int, phred.
+        ERROR_PROBABILITY.
+    gap_continuation : uint8[n_bases], or uint8[1] for all bases
+        Phred, 1 to 127.
     coefficients : T[n_bases, 4]
         e (of the base after), k, l, r.
     start : T[n_reads]
@@ -78,8 +80,7 @@ def row_coefficients(
     lowered : int64[n_reads]
         Powers of 2 that the start was lowered by. So much can the scaling of the rows gain, on the smallest normal numbers too.
     """
-    c = error[gap_continuation]
-    g = 1.0 - c
+    step = 0 if gap_continuation.size == 1 else 1
     ratio = np.empty(MAX_PHRED + 1, coefficients.dtype)
     for quality in range(1, MAX_PHRED + 1):
         q = error[quality]
@@ -92,7 +93,7 @@ def row_coefficients(
         scale, start_exponent = 0, 0
         mi, md = error[insertion_quals[first]], error[deletion_quals[first]]
         mm = 1.0 - (mi + md)
-        first_start = g / mm
+        first_start = (1.0 - error[gap_continuation[first * step]]) / mm
         gaps = np.int64(insertion_quals[first]) << 7 | np.int64(deletion_quals[first])
         for i in range(first, last + 1):
             quality = np.int64(base_quals[i])
@@ -105,10 +106,13 @@ def row_coefficients(
                 gaps_next = np.int64(insertion_quals[i + 1]) << 7 | np.int64(deletion_quals[i + 1])
                 mi_next, md_next = error[insertion_quals[i + 1]], error[deletion_quals[i + 1]]
                 mm_next = 1.0 - (mi_next + md_next)
-                key = gaps << 21 | gaps_next << 7 | quality
+                continuation = np.int64(gap_continuation[(i + 1) * step])
+                key = continuation << 35 | gaps << 21 | gaps_next << 7 | quality
                 slot = (key ^ key >> 11 ^ key >> 23) & (MEMORY_SLOTS - 1)
                 if known[slot] != key:
                     known[slot] = key
+                    c = error[continuation]
+                    g = 1.0 - c
                     memory[slot, 0] = (c * mi) / (a * mi_next)
                     memory[slot, 1] = (g * md) / mm_next
                     memory[slot, 2] = (g * mi) / (mm_next * a)
@@ -170,8 +174,14 @@ def order_haplotypes(haplotype_slots, haplotype_offsets, haplotype_bases, order,
 
 
 @inner_kernel
-def _fill_rows(reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, start, start_factor, bits, lane_rows, letters, top, corner):
-    """Lay the rows of `reads` (right-aligned, repeated as often as they fit into `n_lanes`) side by side; other lanes give 0."""
+def _fill_rows(
+    reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, start, start_factor, extend, bits, lane_rows, lane_extend, letters, top,
+    corner,
+):  # fmt: skip
+    """Lay the rows of `reads` (right-aligned, repeated as often as they fit into `n_lanes`) side by side; other lanes give 0.
+
+    Of the d of rows before a read nothing is used; they keep what `lane_extend` held.
+    """
     for lane in range(LANES):
         read = reads[lane % reads.size]
         first, length = read_offsets[read], read_offsets[read + 1] - read_offsets[read]
@@ -191,6 +201,8 @@ def _fill_rows(reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, s
                 at = (lead + i) * 4 * LANES + lane
                 for j in range(4):
                     lane_rows[at + j * LANES] = coefficients[first + i, j]
+                if extend.size > 1:
+                    lane_extend[(lead + i) * LANES + lane] = extend[first + i]
                 letters[(lead + i) * LANES + lane] = bits[read_bases[first + i]]
 
 
@@ -258,8 +270,8 @@ def _copy(source, source_at, target, target_at, n_items):
 @kernel
 def forward_sums(
     read_slots, read_order, read_offsets, read_bases, coefficients, start, haplotype_slots, haplotype_offsets, haplotype_bases,
-    haplotype_order, shared, share, start_factor, extend, bits, lane_rows, states, top, corner, totals, saved, saved_columns, row_letters,
-    column_letters, lengths, restarts, sums, sum_offsets,
+    haplotype_order, shared, share, start_factor, extend, bits, lane_rows, lane_extend, states, top, corner, totals, saved, saved_columns,
+    row_letters, column_letters, lengths, restarts, sums, sum_offsets,
 ):  # fmt: skip
     """Write the sum over columns of the last row, for every read and haplotype of each region.
 
@@ -274,8 +286,10 @@ def forward_sums(
         From `order_haplotypes`.
     share : int
         0: compute every column of every haplotype; no bit depends on it.
-    start_factor, extend : T
-        2^START_LOG2, and the probability that a gap goes on.
+    start_factor : T
+        2^START_LOG2.
+    extend : T[n_bases], or T[1] for all bases
+        The probability that a gap goes on.
     bits : I[5]
         LETTER_BITS. I is the integer as wide as T.
     lane_rows ... restarts
@@ -283,6 +297,9 @@ def forward_sums(
     sums : T[...]; sum_offsets : int64[n_reads]
         Where each read's row of sums begins, one entry a haplotype of its region.
     """
+    extend_step = LANES if extend.size > 1 else 0
+    for lane in range(LANES):
+        lane_extend[lane] = extend[0]
     for region in range(read_slots.size - 1):
         first_haplotype, end_haplotype = haplotype_slots[region], haplotype_slots[region + 1]
         n_haplotypes = end_haplotype - first_haplotype
@@ -294,8 +311,8 @@ def forward_sums(
             n_lanes = reads.size * together
             n_rows = read_offsets[reads[0] + 1] - read_offsets[reads[0]]
             _fill_rows(
-                reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, start, start_factor, bits, lane_rows, row_letters, top,
-                corner,
+                reads, n_lanes, n_rows, read_offsets, read_bases, coefficients, start, start_factor, extend, bits, lane_rows, lane_extend,
+                row_letters, top, corner,
             )  # fmt: skip
             shares = share != 0 and together == 1
             depth, n_states = 0, 2 * n_rows * LANES
@@ -322,7 +339,10 @@ def forward_sums(
                         _copy(totals, 0, saved, place + n_states, LANES)
                         saved_columns[depth] = column
                         depth += 1
-                    sweep(n_rows, lane_rows, row_letters, states, column_letters, column, lengths, extend, top, corner, totals)
+                    sweep(
+                        n_rows, lane_rows, row_letters, states, column_letters, column, lengths, lane_extend, extend_step, top, corner,
+                        totals,
+                    )  # fmt: skip
                     column += COLUMNS
                 for lane in range(reads.size * haplotypes.size):
                     haplotype = haplotypes[lane // reads.size]
@@ -392,7 +412,7 @@ def workspace(dtype, max_rows, max_columns, max_haplotypes):
     max_columns += COLUMNS  # the last step may run over the end
     one_state = (2 * max_rows + 1) * LANES
     n_saved = min(max_haplotypes, SAVED_STATES, SAVED_BYTES // (one_state * np.dtype(dtype).itemsize))
-    reals = (4 * max_rows * LANES, 2 * max_rows * LANES, LANES, LANES, LANES, n_saved * one_state)
+    reals = (4 * max_rows * LANES, max_rows * LANES, 2 * max_rows * LANES, LANES, LANES, LANES, n_saved * one_state)
     letters = (max_rows * LANES, max_columns * LANES, LANES)
     return (
         *(_aligned(n_items, dtype) for n_items in reals), np.zeros(n_saved, np.int64),
@@ -419,12 +439,16 @@ def row_starts(read_slots, haplotype_slots):
 
 
 def cpu_sums(dtype, reads, haplotypes, gap_continuation, share=True):
-    """The sums of `forward_sums` in one precision, their offsets, and each read's `product`, `exponent` and `lowered`."""
+    """The sums of `forward_sums` in one precision, their offsets, and each read's `product`, `exponent` and `lowered`.
+
+    gap_continuation : int, or uint8[n_bases]
+    """
     read_slots, read_offsets, read_bases, *quals = reads
     haplotype_slots, haplotype_offsets, haplotype_bases = haplotypes
     n_reads, n_haplotypes = len(read_offsets) - 1, len(haplotype_offsets) - 1
     coefficients, start = np.empty((len(read_bases), 4), dtype), np.empty(n_reads, dtype)
     product, exponent, lowered = np.empty(n_reads), np.empty(n_reads, np.int64), np.empty(n_reads, np.int64)
+    gap_continuation = np.atleast_1d(np.asarray(gap_continuation, np.uint8))
     row_coefficients(read_offsets, read_bases, *quals, ERROR_PROBABILITY, gap_continuation, coefficients, start, product, exponent, lowered)
     order, shared = np.empty(n_haplotypes, np.int64), np.empty(n_haplotypes, np.int64)
     order_haplotypes(*haplotypes, order, shared)
@@ -435,7 +459,7 @@ def cpu_sums(dtype, reads, haplotypes, gap_continuation, share=True):
     scratch = workspace(dtype, int(lengths.max()), int(np.diff(haplotype_offsets).max(initial=0)), int(np.diff(haplotype_slots).max()))
     forward_sums(
         read_slots, longest_first, read_offsets, read_bases, coefficients, start, haplotype_slots, haplotype_offsets, haplotype_bases,
-        order, shared, int(share), dtype(2.0 ** START_LOG2[dtype]), dtype(ERROR_PROBABILITY[gap_continuation]),
+        order, shared, int(share), dtype(2.0 ** START_LOG2[dtype]), ERROR_PROBABILITY[gap_continuation].astype(dtype),
         np.array(LETTER_BITS, _integer_like(dtype)), *scratch, sums, sum_offsets,
     )  # fmt: skip
     return sums, sum_offsets, product, exponent, lowered
@@ -450,26 +474,38 @@ def take_reads(reads, chosen):
     return np.searchsorted(chosen, read_slots), offsets, *(column[flat] for column in columns)
 
 
+def take_reads_and_gaps(reads, gap_continuation, chosen):
+    """(`take_reads`, their gap continuation)."""
+    if np.ndim(gap_continuation) == 0:
+        return take_reads(reads, chosen), gap_continuation
+    *some, gap_continuation = take_reads((*reads, gap_continuation), chosen)
+    return tuple(some), gap_continuation
+
+
 def score_pairs(sums_in, reads, haplotypes, gap_continuation, row_offsets, log10):
     """Fill `log10` from sums in float32, and in float64 for the reads whose likelihoods are too small for that.
 
     sums_in : function
         (dtype, reads, haplotypes, gap_continuation) -> sums, sum_offsets, product, exponent, lowered, as `cpu_sums` gives them.
+    gap_continuation : int, or uint8[n_bases]
     """
     read_slots, read_offsets, _, base_quals, *gap_quals = reads
     n_reads = len(read_offsets) - 1
     if n_reads == 0 or len(haplotypes[1]) == 1:
         return
     least = min(int(quals.min()) for quals in gap_quals)
-    greatest = max(int(quals.max()) for quals in (base_quals, *gap_quals))
-    if base_quals.min() < 1 or least < MIN_GAP_OPEN or greatest > MAX_PHRED or (read_offsets[1:] == read_offsets[:-1]).any():
-        raise ValueError(f"pair_hmm takes reads with bases, base qualities of 1 to {MAX_PHRED} and gap openings from {MIN_GAP_OPEN}")
+    greatest = max(int(np.max(quals)) for quals in (base_quals, *gap_quals, gap_continuation))
+    is_too_low = base_quals.min() < 1 or np.min(gap_continuation) < 1 or least < MIN_GAP_OPEN
+    if is_too_low or greatest > MAX_PHRED or (read_offsets[1:] == read_offsets[:-1]).any():
+        raise ValueError(
+            f"pair_hmm takes reads with bases, base qualities of 1 to {MAX_PHRED} and gap openings from {MIN_GAP_OPEN}, gaps that end"
+        )
     redo = np.zeros(n_reads, np.bool_)
     sums = sums_in(np.float32, reads, haplotypes, gap_continuation)
     settle(read_slots, *haplotypes[:2], *sums, START_LOG2[np.float32], False, redo, log10, row_offsets)
     chosen = np.flatnonzero(redo)
     if chosen.size:
-        some = take_reads(reads, chosen)
+        some, gap_continuation = take_reads_and_gaps(reads, gap_continuation, chosen)
         sums = sums_in(np.float64, some, haplotypes, gap_continuation)
         if sums[-1].max() > MOST_LOWERED:
             raise ValueError(
@@ -493,8 +529,8 @@ def pair_hmm(
     base_quals, insertion_quals, deletion_quals : uint8[...]
         By base of the reads, phred: 1 to 127; gap openings from 4.
     haplotype_offsets : int64[n_haplotypes + 1]; haplotype_bases : uint8[...]
-    gap_continuation : int
-        Phred.
+    gap_continuation : int, or uint8[n_bases]
+        Phred, 1 to 127.
     row_offsets : int64[n_reads]; log10 : float64[...]
         Where each read's row begins; one entry a haplotype of the region is written from there.
 

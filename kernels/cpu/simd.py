@@ -40,7 +40,9 @@ COLUMNS = 8 if "avx512vl" in _cpu_features() or not _is_x86() else 4
 
 
 @intrinsic
-def sweep(typingctx, n_rows, coefficients, row_letters, states, column_letters, first_column, lengths, extend, start, corner, sums):
+def sweep(
+    typingctx, n_rows, coefficients, row_letters, states, column_letters, first_column, lengths, extend, extend_step, start, corner, sums
+):  # fmt: skip
     """Take COLUMNS haplotype columns through all rows of LANES (read, haplotype) pairs.
 
     For each row and column, in this order and no other (E = 1 where the letters match, `r` elsewhere):
@@ -57,7 +59,9 @@ def sweep(typingctx, n_rows, coefficients, row_letters, states, column_letters, 
         S and d of each row after the columns so far; updated.
     lengths : I[LANES]
         Columns of each lane's haplotype; those from there on are not summed.
-    extend : T
+    extend : T[n_rows, LANES] or T[LANES], flat
+    extend_step : int
+        From a row's `extend` to the next row's: LANES, or 0 when all rows have the same.
     start, corner : T[LANES]
         S above the first row in every column; v of the first row.
     sums : T[LANES]
@@ -70,22 +74,24 @@ def sweep(typingctx, n_rows, coefficients, row_letters, states, column_letters, 
         scalar, whole = (ir.FloatType(), ir.IntType(32)) if n_bits == 32 else (ir.DoubleType(), ir.IntType(64))
         vector, letters = ir.VectorType(scalar, LANES), ir.VectorType(whole, LANES)
         index = arguments[0].type
-        named = dict(zip(("coefficients", "row_letters", "states", "column_letters", "lengths", "start", "corner", "sums"),
-                         (arguments[i] for i in (1, 2, 3, 4, 6, 8, 9, 10)), strict=True))  # fmt: skip
-        positions = dict(zip(named, (1, 2, 3, 4, 6, 8, 9, 10), strict=True))
-        data = {name: context.make_array(signature.args[positions[name]])(context, builder, value).data for name, value in named.items()}
+        positions = dict(zip(("coefficients", "row_letters", "states", "column_letters", "lengths", "extend", "start", "corner", "sums"),
+                             (1, 2, 3, 4, 6, 7, 9, 10, 11), strict=True))  # fmt: skip
+        data = {name: context.make_array(signature.args[i])(context, builder, arguments[i]).data for name, i in positions.items()}
 
-        def pointer(name, vector_index):
+        def pointer(name, at):
             kind = letters if name in ("row_letters", "column_letters", "lengths") else vector
-            return builder.bitcast(builder.gep(data[name], [builder.mul(vector_index, index(LANES))]), kind.as_pointer())
+            return builder.bitcast(builder.gep(data[name], [at]), kind.as_pointer())
 
-        def load(name, vector_index):
-            value = builder.load(pointer(name, vector_index))
+        def load_at(name, at):
+            value = builder.load(pointer(name, at))
             value.align = n_bits // 8
             return value
 
+        def load(name, vector_index):
+            return load_at(name, builder.mul(vector_index, index(LANES)))
+
         def store(name, vector_index, value):
-            builder.store(value, pointer(name, vector_index)).align = n_bits // 8
+            builder.store(value, pointer(name, builder.mul(vector_index, index(LANES)))).align = n_bits // 8
 
         def splat(value, kind):
             filled = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0))
@@ -103,7 +109,6 @@ def sweep(typingctx, n_rows, coefficients, row_letters, states, column_letters, 
         first_column = arguments[5]
         one, zero_letters = constant(1.0), ir.Constant(letters, [whole(0)] * LANES)
         smallest_normal = constant(2.0**-126 if n_bits == 32 else 2.0**-1022)
-        c = splat(arguments[7], vector)
         haplotype = [load("column_letters", builder.add(first_column, index(j))) for j in columns]
         above = [cgutils.alloca_once_value(builder, load("start", index(0))) for _ in columns]
         carried = [cgutils.alloca_once_value(builder, load("corner", index(0))) for _ in columns]
@@ -112,6 +117,7 @@ def sweep(typingctx, n_rows, coefficients, row_letters, states, column_letters, 
             row = loop.index
             at = builder.mul(row, index(4))
             e, k, l, r = (load("coefficients", builder.add(at, index(i))) for i in range(4))  # noqa: E741
+            c = load_at("extend", builder.mul(row, arguments[8]))
             letter = load("row_letters", row)
             at = builder.mul(row, index(2))
             s, d = load("states", at), load("states", builder.add(at, index(1)))
@@ -137,5 +143,7 @@ def sweep(typingctx, n_rows, coefficients, row_letters, states, column_letters, 
         return context.get_dummy_value()
 
     array, letters_array = types.Array(real, 1, "C"), types.Array(integer, 1, "C")
-    signature = types.void(types.intp, array, letters_array, array, letters_array, types.intp, letters_array, real, array, array, array)
+    signature = types.void(
+        types.intp, array, letters_array, array, letters_array, types.intp, letters_array, array, types.intp, array, array, array
+    )  # fmt: skip
     return signature, generate

@@ -33,19 +33,20 @@ def _compiler():
 
 
 @cache
-def _library():
-    """The emulator, compiled once for a state of the sources.
+def _library(options):
+    """The emulator, compiled once for a state of the sources and options.
 
     Raises RuntimeError with what the compiler says when it fails.
     """
     folder = cache_base() / "emulator"
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in (_SOURCE, _SOURCE.with_name("pairhmm.cu")))).hexdigest()
+    sources = (source.read_bytes() for source in (_SOURCE, _SOURCE.with_name("pairhmm.cu")))
+    digest = hashlib.sha256(b"".join((*sources, " ".join(options).encode()))).hexdigest()
     library = folder / f"pairhmm-{digest[:16]}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / library.name
-            options = ["-O2", "-std=c++17", "-ffp-contract=off", "-shared", "-fPIC", *(["-mfma"] if has_fma() else [])]
+            options = ["-O2", "-std=c++17", "-ffp-contract=off", "-shared", "-fPIC", *(["-mfma"] if has_fma() else []), *options]
             done = subprocess.run([_compiler(), *options, "-o", made, _SOURCE], capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"{_SOURCE.name} does not compile:\n{done.stderr}")
@@ -60,14 +61,14 @@ class EmulatedDevice:
         problem = emulator_problem()
         if problem is not None:
             raise RuntimeError(problem)
-        self._library = _library()
+        _library(())
 
     upload = staticmethod(np.ascontiguousarray)
     empty = staticmethod(np.empty)
     download = staticmethod(np.asarray)
 
-    def launch(self, name, n_blocks, n_threads, *arguments):
+    def launch(self, name, options, n_blocks, n_threads, *arguments):
         scalars = {np.int32: ctypes.c_int32, np.float32: ctypes.c_float, np.float64: ctypes.c_double}
         values = [value.ctypes if isinstance(value, np.ndarray) else scalars[type(value)](value) for value in arguments]
         pointers = [ctypes.c_void_p(value.data) if hasattr(value, "data") else value for value in values]
-        getattr(self._library, f"emulate_{name}")(ctypes.c_int32(n_blocks), ctypes.c_int32(n_threads), *pointers)
+        getattr(_library(options), f"emulate_{name}")(ctypes.c_int32(n_blocks), ctypes.c_int32(n_threads), *pointers)

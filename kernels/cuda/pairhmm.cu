@@ -20,30 +20,40 @@ __device__ __forceinline__ double fused(double a, double b, double c) { return _
 __device__ __forceinline__ float smallest_normal(float) { return 0x1p-126f; }
 __device__ __forceinline__ double smallest_normal(double) { return 0x1p-1022; }
 
+// Whether gaps go on as likely after every base, or as each base says.
+#ifdef GAPS_BY_BASE
+#define EXTEND(T) const T*
+#else
+#define EXTEND(T) T
+#endif
+
 template <typename T> struct Vector4;
 template <> struct Vector4<float> { typedef float4 type; };
 template <> struct Vector4<double> { typedef double4 type; };
 
-// One thread a read: `row_coefficients` of the CPU, in its order of operations. coefficients: T[n_bases, 4], e (of this base), k, l, r;
+// One thread a read: `row_coefficients` of the CPU, in its order of operations. continuation_quals: those of all bases with a step of 1,
+// one for all with a step of 0. coefficients: T[n_bases, 4], e (of this base), k, l, r;
 // last_e: the e behind the last base; the haplotype's length, product and exponent are applied on the host.
 template <typename T>
 __device__ __forceinline__ void prepare_read(int read, const int* read_offsets, const u8* read_bases, const u8* base_quals,
                                              const u8* insertion_quals, const u8* deletion_quals, const double* error,
-                                             int gap_continuation, T* coefficients, T* start, T* last_e, double* product,
-                                             long long* exponent, long long* lowered) {
+                                             const u8* continuation_quals, int continuation_step, T* coefficients, T* start,
+                                             T* last_e, double* product, long long* exponent, long long* lowered) {
     const int first = read_offsets[read], end = read_offsets[read + 1];
-    const double c = error[gap_continuation], g = __dsub_rn(1.0, c);
     double whole = 1.0, growth = 1.0, a_before = 1.0, mi_before = 0.0;
     int scale = 0, start_exponent = 0, growth_exponent;
     double mm = __dsub_rn(1.0, __dadd_rn(error[insertion_quals[first]], error[deletion_quals[first]]));
-    const double first_start = __ddiv_rn(g, mm);
+    double c = error[continuation_quals[(size_t)first * continuation_step]];
+    const double first_start = __ddiv_rn(__dsub_rn(1.0, c), mm);
     for (int i = first; i < end; i++) {
         const double q = error[base_quals[i]], mi = error[insertion_quals[i]], md = error[deletion_quals[i]];
         const double a = __dmul_rn(mm, __dsub_rn(1.0, q));
         growth = __dmul_rn(growth, mm);
         if (growth < 0x1p-500) { growth = __dmul_rn(growth, 0x1p500); start_exponent -= 500; }
-        double k = 0.0, l = 0.0;
+        double k = 0.0, l = 0.0, c_next = 0.0;
         if (i + 1 < end) {
+            c_next = error[continuation_quals[(size_t)(i + 1) * continuation_step]];
+            const double g = __dsub_rn(1.0, c_next);
             const double mm_next = __dsub_rn(1.0, __dadd_rn(error[insertion_quals[i + 1]], error[deletion_quals[i + 1]]));
             k = __ddiv_rn(__dmul_rn(g, md), mm_next);
             l = __ddiv_rn(__dmul_rn(g, mi), __dmul_rn(mm_next, a));
@@ -58,6 +68,7 @@ __device__ __forceinline__ void prepare_read(int read, const int* read_offsets, 
         if (whole < 0x1p-500) { whole = __dmul_rn(whole, 0x1p500); scale += 500; }
         a_before = a;
         mi_before = mi;
+        c = c_next;
     }
     last_e[read] = (T)__ddiv_rn(mi_before, a_before);
     frexp(growth, &growth_exponent);
@@ -69,12 +80,13 @@ __device__ __forceinline__ void prepare_read(int read, const int* read_offsets, 
 }
 
 // One warp a block. pairs: read and haplotype of each; haplotype_starts points into haplotype_bases, which has 32 bases before the
-// first haplotype, and behind the last as many as the longest has, and 64; all of them codes of bases. table: T[5 * 32 * N], shared.
+// first haplotype, and behind the last as many as the longest has, and 64; all of them codes of bases. extend: by base with
+// GAPS_BY_BASE. table: T[5 * 32 * N], shared.
 template <typename T, int G, int N>
 __device__ __forceinline__ void forward_pair(const int2* pairs, int n_pairs, const int* read_offsets, const u8* read_bases,
                                              const T* coefficients, const T* start, const T* last_e, const int* haplotype_starts,
-                                             const int* haplotype_lengths, const u8* haplotype_bases, T start_factor, T extend, T* sums,
-                                             T* table) {
+                                             const int* haplotype_lengths, const u8* haplotype_bases, T start_factor,
+                                             EXTEND(T) extend, T* sums, T* table) {
     typedef typename Vector4<T>::type V4;
     const int lane = threadIdx.x & 31, t = lane % G;
     const int p = (blockIdx.x * 32 + lane) / G;
@@ -84,9 +96,18 @@ __device__ __forceinline__ void forward_pair(const int2* pairs, int n_pairs, con
     const int lead = (N - n_rows % N) % N, n_lanes = (n_rows + N - 1) / N;
     const T top = mul(start_factor, start[pair.x]);
     T S[N], d[N], e[N], k[N], l[N];
+#ifdef GAPS_BY_BASE
+    T c_of[N];
+#define CONTINUES(i) c_of[i]
+#else
+#define CONTINUES(i) extend
+#endif
 #pragma unroll
     for (int i = 0; i < N; i++) {
         const int row = t * N + i - lead;
+#ifdef GAPS_BY_BASE
+        c_of[i] = row >= 0 && row < n_rows ? extend[first + row] : (T)0;
+#endif
         T r = row < 0 ? (T)1 : (T)0;
         int letter = row < 0 ? 4 : 5;  // 4 matches everything, 5 nothing
         S[i] = row < 0 ? top : (T)0;
@@ -135,7 +156,7 @@ __device__ __forceinline__ void forward_pair(const int2* pairs, int n_pairs, con
                 m = fused(emission, above, floor);
                 above = S[i + u];
                 S[i + u] = fused(l[i + u], v, fused(k[i + u], d[i + u], m));
-                d[i + u] = fused(extend, d[i + u], m);
+                d[i + u] = fused(CONTINUES(i + u), d[i + u], m);
             }
         }
         v = fused(e_next, v, m);
@@ -150,12 +171,12 @@ __device__ __forceinline__ void forward_pair(const int2* pairs, int n_pairs, con
 
 #define PREPARE_PARAMETERS(T)                                                                                                      \
     int n_reads, const int *read_offsets, const u8 *read_bases, const u8 *base_quals, const u8 *insertion_quals,                   \
-        const u8 *deletion_quals, const double *error, int gap_continuation, T *coefficients, T *start, T *last_e, double *product, \
-        long long *exponent, long long *lowered
+        const u8 *deletion_quals, const double *error, const u8 *continuation_quals, int continuation_step, T *coefficients,       \
+        T *start, T *last_e, double *product, long long *exponent, long long *lowered
 #define FORWARD_PARAMETERS(T)                                                                                                   \
     const int2 *pairs, int n_pairs, const int *read_offsets, const u8 *read_bases, const T *coefficients, const T *start,        \
         const T *last_e, const int *haplotype_starts, const int *haplotype_lengths, const u8 *haplotype_bases, T start_factor,   \
-        T extend, T *sums
+        EXTEND(T) extend, T *sums
 #define FORWARD_ARGUMENTS                                                                                                           \
     pairs, n_pairs, read_offsets, read_bases, coefficients, start, last_e, haplotype_starts, haplotype_lengths, haplotype_bases, \
         start_factor, extend, sums
@@ -165,7 +186,7 @@ __device__ __forceinline__ void forward_pair(const int2* pairs, int n_pairs, con
         const int read = blockIdx.x * blockDim.x + threadIdx.x;                                                                \
         if (read < n_reads)                                                                                                    \
             prepare_read<T>(read, read_offsets, read_bases, base_quals, insertion_quals, deletion_quals, error,                \
-                            gap_continuation, coefficients, start, last_e, product, exponent, lowered);                        \
+                            continuation_quals, continuation_step, coefficients, start, last_e, product, exponent, lowered);   \
     }
 #define FORWARD(NAME, T, G, N)                                                                     \
     extern "C" __global__ void __launch_bounds__(32) forward_##NAME##_##G##_##N(FORWARD_PARAMETERS(T)) { \

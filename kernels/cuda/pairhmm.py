@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cpu.pairhmm import ERROR_PROBABILITY, START_LOG2, cpu_sums, row_starts, score_pairs, take_reads
+from ..cpu.pairhmm import ERROR_PROBABILITY, START_LOG2, cpu_sums, row_starts, score_pairs, take_reads_and_gaps
 
 SOURCE = Path(__file__).parent / "pairhmm.cu"
 # (lanes, rows a lane), by the bases they hold; as in pairhmm.cu.
@@ -21,6 +21,7 @@ TILES = {
 MAX_TILED_READ = 512
 WARP = 32
 PREPARE_THREADS = 128
+GAPS_BY_BASE = ("-DGAPS_BY_BASE",)  # for the compiler, when gap continuation differs by base: it costs a register a row
 PADDING = 32  # bases before each haplotype: a lane begins up to 31 columns early
 
 
@@ -29,10 +30,10 @@ def kernel_name(dtype, tile):
 
 
 @cache
-def _module():
+def _module(options):
     import cupy
 
-    return cupy.RawModule(code=SOURCE.read_text(), backend="nvrtc", options=("--std=c++17",))
+    return cupy.RawModule(code=SOURCE.read_text(), backend="nvrtc", options=("--std=c++17", *options))
 
 
 class CupyDevice:
@@ -61,8 +62,8 @@ class CupyDevice:
     def download(self, array):
         return self._cupy.asnumpy(array)
 
-    def launch(self, name, n_blocks, n_threads, *arguments):
-        _module().get_function(name)((n_blocks,), (n_threads,), arguments)
+    def launch(self, name, options, n_blocks, n_threads, *arguments):
+        _module(options).get_function(name)((n_blocks,), (n_threads,), arguments)
 
 
 def device_sums(device, dtype, reads, haplotypes, gap_continuation):
@@ -76,7 +77,8 @@ def device_sums(device, dtype, reads, haplotypes, gap_continuation):
         (np.flatnonzero(lengths > MAX_TILED_READ), cpu_sums),
     ):
         if chosen.size:
-            some, some_offsets, *some_scales = sums_of(dtype, take_reads(reads, chosen), haplotypes, gap_continuation)
+            some_reads, some_gaps = take_reads_and_gaps(reads, gap_continuation, chosen)
+            some, some_offsets, *some_scales = sums_of(dtype, some_reads, haplotypes, some_gaps)
             for scale, some_scale in zip(scales, some_scales, strict=True):
                 scale[chosen] = some_scale
             places = np.arange(len(some)) + np.repeat(sum_offsets[chosen] - some_offsets[:-1], np.diff(some_offsets))
@@ -93,9 +95,13 @@ def _tiled_sums(device, dtype, reads, haplotypes, gap_continuation):
     coefficients = device.empty((int(read_offsets[-1]), 4), dtype)
     start, last_e = device.empty(n_reads, dtype), device.empty(n_reads, dtype)
     scales = [device.empty(n_reads, kind) for kind in (np.float64, np.int64, np.int64)]  # product, exponent, lowered
+    gap_continuation = np.atleast_1d(np.asarray(gap_continuation, np.uint8))
+    is_by_base = len(gap_continuation) > 1
+    options = GAPS_BY_BASE if is_by_base else ()
     device.launch(
-        f"prepare_{'f32' if dtype is np.float32 else 'f64'}", -(-n_reads // PREPARE_THREADS), PREPARE_THREADS, np.int32(n_reads), offsets,
-        *columns, device.upload(ERROR_PROBABILITY), np.int32(gap_continuation), coefficients, start, last_e, *scales,
+        f"prepare_{'f32' if dtype is np.float32 else 'f64'}", options, -(-n_reads // PREPARE_THREADS), PREPARE_THREADS,
+        np.int32(n_reads), offsets, *columns, device.upload(ERROR_PROBABILITY), device.upload(gap_continuation), np.int32(is_by_base),
+        coefficients, start, last_e, *scales,
     )  # fmt: skip
 
     haplotype_lengths = np.diff(haplotype_offsets)
@@ -107,15 +113,16 @@ def _tiled_sums(device, dtype, reads, haplotypes, gap_continuation):
     tile = np.searchsorted(sizes, lengths)[pairs[:, 0]]
     order = np.lexsort((haplotype_lengths[pairs[:, 1]], tile))
     bounds = np.searchsorted(tile[order], np.arange(len(sizes) + 1))
-    sums = np.empty(len(pairs), dtype)
+    sums, extend = np.empty(len(pairs), dtype), ERROR_PROBABILITY[gap_continuation].astype(dtype)
+    extend = device.upload(extend) if is_by_base else extend[0]
     for shape, first, end in zip(TILES[dtype], bounds, bounds[1:]):
         if first < end:
             chosen = order[first:end]
             some = device.empty(len(chosen), dtype)
             device.launch(
-                kernel_name(dtype, shape), -(-len(chosen) * shape[0] // WARP), WARP, device.upload(pairs[chosen]), np.int32(len(chosen)),
-                offsets, columns[0], coefficients, start, last_e, starts, on_device_lengths, padded, dtype(2.0 ** START_LOG2[dtype]),
-                dtype(ERROR_PROBABILITY[gap_continuation]), some,
+                kernel_name(dtype, shape), options, -(-len(chosen) * shape[0] // WARP), WARP, device.upload(pairs[chosen]),
+                np.int32(len(chosen)), offsets, columns[0], coefficients, start, last_e, starts, on_device_lengths, padded,
+                dtype(2.0 ** START_LOG2[dtype]), extend, some,
             )  # fmt: skip
             sums[chosen] = device.download(some)
     return sums, sum_offsets, *map(device.download, scales)

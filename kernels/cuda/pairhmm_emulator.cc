@@ -100,7 +100,8 @@ static void run_warps(int n_blocks) {
         for (blockIdx.x = 0; blockIdx.x < n_blocks; blockIdx.x++)                                                      \
             for (threadIdx.x = 0; threadIdx.x < n_threads; threadIdx.x++)                                              \
                 prepare_##NAME(n_reads, read_offsets, read_bases, base_quals, insertion_quals, deletion_quals, error,  \
-                               gap_continuation, coefficients, start, last_e, product, exponent, lowered);             \
+                               continuation_quals, continuation_step, coefficients, start, last_e, product, exponent,  \
+                       lowered);                                                                               \
     }
 #define EMULATE_FORWARD(NAME, T, G, N)                                                                          \
     extern "C" void emulate_forward_##NAME##_##G##_##N(int n_blocks, int n_threads, FORWARD_PARAMETERS(T)) {    \

@@ -9,6 +9,8 @@ entered. A read may begin and end anywhere along the haplotype, and ends in M or
 
 import math
 
+import numpy as np
+
 START = 2.0**1020
 N = 4
 
@@ -21,20 +23,22 @@ def pair_hmm(
     for region in range(len(read_slots) - 1):
         for read in range(read_slots[region], read_slots[region + 1]):
             row = slice(read_offsets[read], read_offsets[read + 1])
-            columns = [column[row].tolist() for column in (read_bases, base_quals, insertion_quals, deletion_quals)]
+            continuations = np.broadcast_to(gap_continuation, read_bases.shape)
+            columns = [c[row].tolist() for c in (read_bases, base_quals, insertion_quals, deletion_quals, continuations)]
             for h in range(haplotype_slots[region], haplotype_slots[region + 1]):
                 haplotype = haplotype_bases[haplotype_offsets[h] : haplotype_offsets[h + 1]].tolist()
-                log10[row_offsets[read] + h - haplotype_slots[region]] = log10_likelihood(*columns, haplotype, gap_continuation)
+                log10[row_offsets[read] + h - haplotype_slots[region]] = log10_likelihood(*columns, haplotype)
 
 
-def log10_likelihood(read, base_quals, insertion_quals, deletion_quals, haplotype, gap_continuation):
+def log10_likelihood(read, base_quals, insertion_quals, deletion_quals, gap_continuations, haplotype):
     """Of one read given one haplotype, both lists of codes; qualities in phred."""
     columns = range(1, len(haplotype) + 1)
     match, insertion, deletion = ([0.0] * (len(haplotype) + 1) for _ in range(3))
     deletion = [START / len(haplotype)] * (len(haplotype) + 1)
-    c = error(gap_continuation)
-    for base, quality, opens_insertion, opens_deletion in zip(read, base_quals, insertion_quals, deletion_quals):
-        q, mi, md = error(quality), error(opens_insertion), error(opens_deletion)
+    for base, quality, opens_insertion, opens_deletion, goes_on in zip(
+        read, base_quals, insertion_quals, deletion_quals, gap_continuations, strict=True
+    ):
+        q, mi, md, c = error(quality), error(opens_insertion), error(opens_deletion), error(goes_on)
         mm = 1 - (mi + md)
         next_match, next_insertion, next_deletion = ([0.0] * (len(haplotype) + 1) for _ in range(3))
         for j in columns:

@@ -25,8 +25,8 @@ def module(cuda_twin):
     return gpuvc.backends.cuda
 
 
-def assert_twins(cuda_twin, reads, haplotypes):
-    here, there = likelihoods(CpuBackend.pair_hmm, reads, haplotypes), likelihoods(cuda_twin.pair_hmm, reads, haplotypes)
+def assert_twins(cuda_twin, reads, haplotypes, gaps=10):
+    here, there = (likelihoods(backend.pair_hmm, reads, haplotypes, gaps) for backend in (CpuBackend, cuda_twin))
     np.testing.assert_array_equal(here.view(np.uint64), there.view(np.uint64))
 
 
@@ -66,6 +66,7 @@ def test_splits_regions_to_fit(cuda_twin, small_device):
     assert_twins(cuda_twin, *batch)
     limit.append(max(asked) // 2)
     assert_twins(cuda_twin, *batch)
+    assert_twins(cuda_twin, *batch, np.random.default_rng(2).integers(1, 16, len(batch[0][2])).astype(np.uint8))
     assert any(size > limit[0] for size in asked)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.compile_cuda import ARCHITECTURES, compile_source, sm
 from gpuvc.backends import is_simulated
-from gpuvc.kernels.cuda.pairhmm import SOURCE, TILES, kernel_name
+from gpuvc.kernels.cuda.pairhmm import GAPS_BY_BASE, SOURCE, TILES, kernel_name
 
 pytestmark = [
     pytest.mark.skipif(is_simulated(), reason="the simulator has no compiler"),
@@ -17,9 +17,13 @@ pytestmark = [
 NAMES = {"prepare_f32", "prepare_f64"} | {kernel_name(dtype, tile) for dtype, tiles in TILES.items() for tile in tiles}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=sm)
-def test_compiles(architecture):
-    compiled = compile_source(SOURCE, architecture)
+@pytest.mark.parametrize(
+    "architecture, options",
+    [*((architecture, ()) for architecture in ARCHITECTURES), ((9, 0), GAPS_BY_BASE)],
+    ids=[*map(sm, ARCHITECTURES), "gap continuation by base"],
+)
+def test_compiles(architecture, options):
+    compiled = compile_source(SOURCE, architecture, *options)
     assert set(compiled) == NAMES
     for name, kernel in compiled.items():
         assert kernel.registers <= 255  # one warp a block: eight or more blocks fit on a multiprocessor

@@ -42,12 +42,11 @@ def test_golden_numbers(case):
     def letters(text):
         return CODE_OF_ASCII[np.frombuffer(text.encode(), np.uint8)]
 
-    if len(set(case["gcp"])) > 1:
-        pytest.skip("one gap continuation for all bases")
     read = (letters(case["read"]), *(np.array(case[name], np.uint8) for name in ("base_quals", "ins_quals", "del_quals")))
     reads, haplotypes = batch([([read], [letters(case["haplotype"])])])
-    (found,) = likelihoods(CpuBackend.pair_hmm, reads, haplotypes, case["gcp"][0])
-    (exact,) = likelihoods(oracle.pair_hmm, reads, haplotypes, case["gcp"][0])
+    continuation = case["gcp"][0] if len(set(case["gcp"])) == 1 else np.array(case["gcp"], np.uint8)
+    (found,) = likelihoods(CpuBackend.pair_hmm, reads, haplotypes, continuation)
+    (exact,) = likelihoods(oracle.pair_hmm, reads, haplotypes, continuation)
     assert exact == pytest.approx(case["log10_likelihood"], rel=1e-9)
     assert found == pytest.approx(case["log10_likelihood"], abs=FLOAT32_TOLERANCE if found > -60 else 1e-9)
 
@@ -66,6 +65,48 @@ def test_other_gap_continuation():
     reads, haplotypes = random_batch(np.random.default_rng(3), 3)
     found, expected = (likelihoods(operation, reads, haplotypes, 5) for operation in (CpuBackend.pair_hmm, oracle.pair_hmm))
     np.testing.assert_allclose(found, expected, rtol=0, atol=FLOAT32_TOLERANCE)
+
+
+class TestGapContinuationByBase:
+    """Each base its own: as in the oracle, and where all have the same, as with one for all."""
+
+    @staticmethod
+    def batch_with_gaps(seed, n_regions=14, **more):
+        rng = np.random.default_rng(seed)
+        reads, haplotypes = random_batch(rng, n_regions, **more)
+        return reads, haplotypes, rng.integers(1, 16, len(reads[2])).astype(np.uint8)
+
+    def test_against_the_oracle(self, seed):
+        batch = self.batch_with_gaps(seed, read_bp=(1, 200))
+        found, expected = likelihoods(CpuBackend.pair_hmm, *batch), likelihoods(oracle.pair_hmm, *batch)
+        surely_redone = expected < -90
+        assert (expected > -60).sum() > 100 and surely_redone.sum() > 10
+        np.testing.assert_allclose(found, expected, rtol=0, atol=FLOAT32_TOLERANCE)
+        np.testing.assert_allclose(found[surely_redone], expected[surely_redone], rtol=FLOAT64_TOLERANCE)
+
+    def test_the_same_for_all(self, seed):
+        reads, haplotypes, gaps = self.batch_with_gaps(seed)
+        found = likelihoods(CpuBackend.pair_hmm, reads, haplotypes, np.full_like(gaps, 7))
+        np.testing.assert_array_equal(bits(found), bits(likelihoods(CpuBackend.pair_hmm, reads, haplotypes, 7)))
+
+    @DTYPES
+    def test_shared_prefixes_change_no_bit(self, dtype, seed):
+        batch = self.batch_with_gaps(seed, 20)
+        shared, apart = (pairhmm.cpu_sums(dtype, *batch, share)[0] for share in (True, False))
+        assert_same_sums([shared], [apart])
+
+    @DTYPES
+    def test_same_bits_as_the_cuda_source(self, dtype, device, seed):
+        batch = self.batch_with_gaps(seed, read_bp=(1, 540))
+        here, there = pairhmm.cpu_sums(dtype, *batch), cuda_pairhmm.device_sums(device, dtype, *batch)
+        assert len(here[0]) > 300 and np.diff(batch[0][1]).max() > cuda_pairhmm.MAX_TILED_READ
+        assert_same_sums([here[0], here[2]], [there[0], there[2]])
+
+    def test_refuses_gaps_that_never_end(self):
+        reads, haplotypes, gaps = self.batch_with_gaps(0)
+        gaps[3] = 0
+        with pytest.raises(ValueError, match="gaps that end"):
+            likelihoods(CpuBackend.pair_hmm, reads, haplotypes, gaps)
 
 
 @DTYPES
