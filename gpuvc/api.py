@@ -21,6 +21,7 @@ from gpuvc.genotyping.reference_confidence import check_confidence
 from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, resolve_intervals
+from gpuvc.io.dragstr import read_dragstr
 from gpuvc.io.fasta import open_reference
 from gpuvc.io.given import read_given
 from gpuvc.io.htslib_file import index_names
@@ -182,6 +183,10 @@ def call_variants(
     alleles=None,
     force_call_filtered_alleles=False,
     ploidy_regions=None,
+    dragstr_params_path=None,
+    dragstr_het_hom_ratio=2,
+    dragstr_pair_hmm_scores=True,
+    dragstr_priors=True,
     bam_output=None,
     bam_writer_type="CALLED_HAPLOTYPES",
     create_bam_index=True,
@@ -217,6 +222,10 @@ def call_variants(
         Those of its filtered records, too.
     ploidy_regions : str, optional
         BED or interval_list with ploidies as names, as `gpuvc.io.bed.read_ploidies` takes it.
+    dragstr_params_path : str, optional
+        How the sample errs and varies in tandem repeats, as GATK's CalibrateDragstrModel writes it; for concordance "hc".
+    dragstr_het_hom_ratio, dragstr_pair_hmm_scores, dragstr_priors
+        As `gpuvc.io.dragstr.read_dragstr` takes them.
     bam_output : str, optional
         .bam for reads as they were realigned, and haplotypes; see `gpuvc.output.realigned_bam`. bam_writer_type : which of them.
     create_bam_index : bool
@@ -252,15 +261,16 @@ def call_variants(
     threads = threads or len(os.sched_getaffinity(0))
     active_filters(settings)  # an unknown name is an error before any work
     for value, option in (
-        (alleles, "--alleles"), (ploidy_regions, "--ploidy-regions"), (bam_output, "--bam-output"),
-        (assembly_region_out, "--assembly-region-out"),
+        (alleles, "--alleles"), (ploidy_regions, "--ploidy-regions"), (dragstr_params_path, "--dragstr-params-path"),
+        (bam_output, "--bam-output"), (assembly_region_out, "--assembly-region-out"),
     ):  # fmt: skip
         if value and settings.engine != "haplotype":
             raise UsageError(f"option {option}: found it with --engine {settings.engine}, expected --engine haplotype.")
     check_places(
-        _places_read(paths, reference, alleles, ploidy_regions, intervals, exclude_intervals),
+        _places_read(paths, reference, alleles, ploidy_regions, dragstr_params_path, intervals, exclude_intervals),
         output=output, report=report, bam_output=bam_output, assembly_region_out=assembly_region_out,
     )  # fmt: skip
+    dragstr = read_dragstr(dragstr_params_path, settings, dragstr_het_hom_ratio, dragstr_pair_hmm_scores, dragstr_priors)
     compile_timer = _CompileTimer()
     with ExitStack() as stack:
         stack.enter_context(compile_timer)
@@ -287,11 +297,12 @@ def call_variants(
             log.warning("%s has no index: it is read from start to end. Create one: samtools index %s", path, path)
         if intervals:
             check_targets(targets, missing, contigs, genome.contigs, shown, reference)
-        given = read_given(alleles, ploidy_regions, contigs, force_call_filtered_alleles)
+        given = read_given(alleles, ploidy_regions, contigs, force_call_filtered_alleles, dragstr)
         backend, reason = choose_backend(device)
         header = vcf_header(
-            contigs, samples, reference_path=reference, settings=settings, command_line=command_line, version=version_header
-        )
+            contigs, samples, reference_path=reference, settings=settings, dragstr=dragstr, command_line=command_line,
+            version=version_header,
+        )  # fmt: skip
         report_file = stack.enter_context(PartialFile(report)) if report else None
         writer = stack.enter_context(VariantWriter(output, header, create_index=create_index)) if output is not None else _Kept()
         beside = []
@@ -352,10 +363,11 @@ def call_variants(
     )  # fmt: skip
 
 
-def _places_read(paths, reference, alleles, ploidy_regions, intervals, exclude_intervals):
+def _places_read(paths, reference, alleles, ploidy_regions, dragstr_params_path, intervals, exclude_intervals):
     """[(option, path)] of the inputs and where their indexes may stand, for `check_places`."""
     read = [("--reference", reference), *(("--input", path) for path in paths)]
-    read += [(option, path) for option, path in (("--alleles", alleles), ("--ploidy-regions", ploidy_regions)) if path]
+    beside = (("--alleles", alleles), ("--ploidy-regions", ploidy_regions), ("--dragstr-params-path", dragstr_params_path))
+    read += [(option, path) for option, path in beside if path]
     indexes = [("index of --input", name) for path in map(os.fspath, paths) for name in index_names(path, path.endswith(".cram"))]
     indexes += [("index of --reference", f"{reference}.{kind}") for kind in ("fai", "gzi")]
     indexes += [("index of --alleles", f"{alleles}.{kind}") for kind in ("tbi", "csi") if alleles]

@@ -178,7 +178,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
                 haplotypes = inject_alleles(batch, haplotypes, forced, codes, window.start, settings)
             found, is_side = reclip(whole, haplotypes.start, haplotypes.end, reads, sample, settings)
         with clock.stage("likelihoods"):
-            likelihoods = score_haplotypes(found, haplotypes, reads, ~is_side, settings, backend)
+            likelihoods = score_haplotypes(found, haplotypes, reads, ~is_side, settings, backend, given.dragstr)
         if see:
             see("assembly", regions=batch, ploidy=ploidy, reads=whole, raw=raw, aligned=aligned)
             see("likelihoods", haplotypes=haplotypes, reads=found, is_side=is_side, likelihoods=likelihoods)
@@ -186,7 +186,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
             realigned = realign_reads(found, haplotypes, likelihoods)
             of_batch = genotype_regions(
                 batch, haplotypes, found, likelihoods, realigned, is_side, reads, codes, window.start, n_samples, settings, backend, forced,
-                covering, see,
+                covering, see, given.dragstr,
             )  # fmt: skip
         if confidence:
             with clock.stage("reference confidence"):

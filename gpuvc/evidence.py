@@ -22,6 +22,7 @@ from gpuvc.intervals import Interval, Shard
 from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bed import check_contigs, missing_contig, parse_region, resolve_intervals
 from gpuvc.io.columns import take_reads
+from gpuvc.io.dragstr import read_dragstr
 from gpuvc.io.fasta import open_reference
 from gpuvc.io.given import read_given
 from gpuvc.pileup.read_filters import ALL_FILTERS, DOWNSAMPLED, refusals
@@ -215,6 +216,10 @@ def look_inside(
     alleles=None,
     force_call_filtered_alleles=False,
     ploidy_regions=None,
+    dragstr_params_path=None,
+    dragstr_het_hom_ratio=2,
+    dragstr_pair_hmm_scores=True,
+    dragstr_priors=True,
     device="auto",
 ):
     """Call one place and keep what every stage made of it.
@@ -231,7 +236,7 @@ def look_inside(
         engine "haplotype": the other one assembles nothing.
     intervals, ..., interval_set_rule
         As `gpuvc.call_variants` takes them; matter where the place is outside, and with concordance "hc".
-    sample_name, alleles, force_call_filtered_alleles, ploidy_regions
+    sample_name, alleles, force_call_filtered_alleles, ploidy_regions, dragstr_params_path, ..., dragstr_priors
         As `gpuvc.call_variants` takes them.
     device : "auto", "cpu" or "cuda"
 
@@ -245,6 +250,7 @@ def look_inside(
     """
     if settings.engine != "haplotype":
         raise UsageError(f"engine: found {settings.engine}, expected haplotype, whose stages can be looked into. Use --engine haplotype.")
+    dragstr = read_dragstr(dragstr_params_path, settings, dragstr_het_hom_ratio, dragstr_pair_hmm_scores, dragstr_priors)
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
     shown = ", ".join(map(str, paths))
     genome = open_reference(reference)
@@ -268,7 +274,7 @@ def look_inside(
         around = np.array([[max(0, at.start - BEFORE_BP), min(length, at.start + BEHIND_BP)]])
         shard = Shard(0, at.contig_id, around, targets if len(targets) else None)
         reads = caller.fetch_reads(shard, source, settings, Clock())
-        given = read_given(alleles, ploidy_regions, contigs, force_call_filtered_alleles)
+        given = read_given(alleles, ploidy_regions, contigs, force_call_filtered_alleles, dragstr)
         recorder = _Recorder(at.start)
         caller.call_shard(shard, reads, source, genome, settings, backend, Clock(), recorder, given)
         samples, sample = source.samples_to_call(), source.sample_column(reads)

@@ -153,6 +153,9 @@ NEEDS = {
     "bam_writer_type": ("bam_output", "CALLED_HAPLOTYPES"),
     "create_bam_index": ("bam_output", True),
     "force_call_filtered_alleles": ("alleles", False),
+    "dragstr_het_hom_ratio": ("dragstr_params_path", 2),
+    "dragstr_pair_hmm_scores": ("dragstr_params_path", True),
+    "dragstr_priors": ("dragstr_params_path", True),
 }
 """Parameters that change nothing without another, to that other and their own default."""
 AS_GATK_ONLY = ("apply_bqd", "apply_frd", "genotype_assignment_method", "use_posteriors_for_qual")
@@ -578,6 +581,34 @@ CALL_OPTIONS = (
         Switch(),
         "DRAGEN-GATK's foreign reads: badly placed reads may come from elsewhere together. Needs --concordance hc",
     ),
+    Option(
+        HAPLOTYPES,
+        ("--dragstr-params-path",),
+        "dragstr_params_path",
+        Text("TABLES"),
+        "gaps and indels in repeats by GATK's CalibrateDragstrModel, in place of --pcr-indel-model. Needs --concordance hc",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--dragstr-het-hom-ratio",),
+        "dragstr_het_hom_ratio",
+        Integer(1),
+        "how much likelier than two copies of an allele one is beforehand, where posteriors assign the genotype (default: 2)",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--dont-use-dragstr-pair-hmm-scores",),
+        "dragstr_pair_hmm_scores",
+        Switch(inverted=True),
+        "take the costs of gaps from --pcr-indel-model all the same",
+    ),
+    Option(
+        HAPLOTYPES,
+        ("--dont-use-dragstr-priors",),
+        "dragstr_priors",
+        Switch(inverted=True),
+        "take the priors of genotypes from --heterozygosity and --indel-heterozygosity all the same",
+    ),
     Option(HAPLOTYPES, ("--padding-around-snps",), "snp_padding", Integer(0, 1000, "BP"), "score haplotypes over so much around SNVs"),
     Option(HAPLOTYPES, ("--padding-around-indels",), "indel_padding", Integer(0, 1000, "BP"), "and around indels"),
     Option(HAPLOTYPES, ("--padding-around-strs",), "str_padding", Integer(0, 1000, "BP"), "and around indels of a repeat, beyond it"),
@@ -734,7 +765,7 @@ _GVCF = "gpuvc writes variants, or with --emit-ref-confidence every position"
 _ASSEMBLY = "the assembly has no such setting so far"
 _ANNOTATIONS = "the annotations that `gpuvc call` writes are fixed; drop some with bcftools annotate -x"
 _PLOIDY = "name the regions and their ploidies in a file: --ploidy-regions"
-_DRAGEN = "of DRAGEN's model gpuvc has what --dragen-mode sets"
+_DRAGEN = "of DRAGEN's model gpuvc has what --dragen-mode sets, and DRAGstr"
 _BQSR = "recalibrate the reads first: gatk ApplyBQSR"
 _TUNING = "gpuvc has no such step"
 _DEEPVARIANT = "it belongs to DeepVariant's network, which gpuvc does not have"
@@ -781,9 +812,6 @@ REFUSED = (
     _refused("--contamination-fraction-to-filter -contamination", _TUNING, does=["0", "0.0"]),
     _refused("--contamination-fraction-per-sample-file -contamination-file", _TUNING),
     _refused("--dragen-378-concordance-mode", _DRAGEN, Switch(), ["false"]),
-    _refused("--dragstr-params-path", _DRAGEN),
-    _refused("--dragstr-het-hom-ratio", _DRAGEN),
-    _refused("--dont-use-dragstr-pair-hmm-scores", _DRAGEN, Switch(), ["true", "false"]),
     _refused("--pileup-detection", _DRAGEN, Switch(), ["false"]),
     _refused("--flow-mode", _TUNING, does=["none"]),
     _refused("--force-active", _ASSEMBLY, Switch(), ["false"]),
@@ -898,6 +926,8 @@ def read_options(arguments, table, *, command, others=(), word=None) -> Request:
         is_needed_there = values.get(needed, "NONE") != "NONE"  # a file, or a mode
         if values.get(to, default) != default and not is_needed_there:
             notes.append(f"{names[to]}: it changes nothing without {names[needed]}.")
+    if values.get("dragstr_params_path") and values.get("dragstr_pair_hmm_scores", True) and "pcr_indel_model" in values:
+        notes.append(f"{given['pcr_indel_model']}: --dragstr-params-path says what gaps cost instead, as in GATK.")
     return Request(implied | values, notes, files)
 
 

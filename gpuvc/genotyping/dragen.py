@@ -2,11 +2,13 @@
 
     reads of a locus --order by cycle--> dropout: late bases of one strand are errors  --+
                      --by mapping quality--> foreign: badly placed reads lie elsewhere  --+--> least log10 likelihood of each a/a
+    repeat at a locus --DRAGstr--> how likely an indel is there beforehand
 
-Source: specification, sections 8.2, 8.3 and 8.5.
+Source: specification, sections 8.2, 8.3, 8.4 and 8.5.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +16,8 @@ from gpuvc.kernels.codes import CIGAR_H, FLAG_REVERSE
 from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.likelihoods.marginalize import REFERENCE, SPANNING, read_offset, soft_bounds
 
-SNV_PRIOR_PHRED = 34.77  # of a foreign allele that is not the reference
+SNV_PRIOR_PHRED = 34.77  # of a foreign allele that is not the reference, or an indel about whose repeat something is known
+REPEAT_CONTEXT_BP = 500  # reference on both sides of a padded region in which repeats are counted
 QUAL_WEIGHT = 2.5  # what the mean base quality of the errors counts in the score
 PHRED_PER_REPEAT = 5.0  # and what each base before the locus that equals the error takes off it
 MAX_REPEATS = 4
@@ -24,7 +27,60 @@ MISPLACED_PHRED = np.interp(np.arange(256), (0, 30, 60, 100, 200, 256), (0, 30, 
 """float64[256]: by mapping quality, how unlikely DRAGEN-GATK holds it that the read lies elsewhere."""
 
 
-def least_log10(loci, haplotypes, region_reads, realigned, disqualified, reads, codes, codes_start, n_samples, settings):
+class LocusRepeats(NamedTuple):
+    """The tandem repeat behind the first base of each locus, and what DRAGstr says of it; L loci.
+
+    period, copies : int64[L]
+        Of those that begin there the one with most copies, and then its copies before the locus, too.
+    indel_phred : float64[L]
+        How unlikely it is that a sample is heterozygous for an indel; NaN in regions that have none, where nobody looks.
+    """
+
+    period: np.ndarray
+    copies: np.ndarray
+    indel_phred: np.ndarray
+
+
+def locus_repeats(loci, regions, haplotypes, codes, codes_start, dragstr):
+    """LocusRepeats of a LocusBatch by a Dragstr; RegionBatch and HaplotypeBatch of its regions, `codes` uint8[n] from `codes_start` on."""
+    low = np.maximum(regions.padded_start.astype(np.int64) - REPEAT_CONTEXT_BP - codes_start, 0)
+    high = np.minimum(regions.padded_end.astype(np.int64) + REPEAT_CONTEXT_BP - codes_start, len(codes))
+    period, copies = np.empty(loci.n_loci, np.int64), np.empty(loci.n_loci, np.int64)
+    at = loci.pos.astype(np.int64) + 1 - codes_start
+    repeats_from(at, low[loci.region], high[loci.region], codes, dragstr.n_periods, period, copies)
+    is_indel = np.diff(haplotypes.event_alt_offsets) != haplotypes.event_ref_length
+    n_indels = np.diff(np.concatenate(([0], np.cumsum(is_indel)))[haplotypes.event_slots])
+    indel_phred = np.where(n_indels[loci.region] > 0, dragstr.at(dragstr.indel_prior, period, copies), np.nan)
+    return LocusRepeats(period, copies, indel_phred)
+
+
+@kernel
+def repeats_from(at, low, high, codes, max_period, period_out, copies_out):
+    """Write `period` and `copies` of LocusRepeats.
+
+    Parameters
+    ----------
+    at, low, high : int64[L]
+        Indices into codes: where the repeat begins, and between which it is counted. An `at` that is not below `high` has no repeat.
+    codes : uint8[n]
+    max_period : int
+    """
+    for k in range(at.size):
+        period_out[k], copies_out[k] = 1, 1
+        for period in range(1, max_period + 1):
+            i = at[k]
+            while i + period < high[k] and codes[i] == codes[i + period]:
+                i += 1
+            copies = 1 + (i - at[k]) // period
+            if copies > copies_out[k]:
+                period_out[k], copies_out[k] = period, copies
+        i, period = at[k] - 1, period_out[k]
+        while i >= low[k] and i + period < high[k] and codes[i] == codes[i + period]:
+            i -= 1
+        copies_out[k] += (at[k] - 1 - i) // period
+
+
+def least_log10(loci, haplotypes, region_reads, realigned, disqualified, reads, codes, codes_start, n_samples, settings, repeats=None):
     """Log10 likelihoods that homozygous genotypes have at least; -inf for no such bound.
 
     Parameters
@@ -39,6 +95,7 @@ def least_log10(loci, haplotypes, region_reads, realigned, disqualified, reads, 
         Reference from `codes_start` on.
     settings : Settings
         apply_bqd, apply_frd, read_overlap_margin.
+    repeats : LocusRepeats or None
 
     Returns
     -------
@@ -52,10 +109,16 @@ def least_log10(loci, haplotypes, region_reads, realigned, disqualified, reads, 
     first_base[event >= 0] = haplotypes.event_alt[haplotypes.event_alt_offsets[event[event >= 0]]]
     is_single = loci.allele_length == loci.ref_length[locus_of]
     is_single[(event < 0) & (event != REFERENCE) & (event != SPANNING)] = False
+    is_indel = loci.allele_length != loci.ref_length[locus_of]
+    foreign_phred = np.full(len(event), SNV_PRIOR_PHRED)
+    if repeats is not None:
+        is_known = is_indel & ~np.isnan(repeats.indel_phred[locus_of])
+        foreign_phred[is_known] = repeats.indel_phred[locus_of[is_known]]
+    foreign_phred[event == REFERENCE] = 0.0
     out = np.full(n_samples * len(event), -np.inf)
     raise_homozygous(
-        loci.region, loci.pos, loci.ref_length, loci.allele_slots, first_base, is_single, loci.pair_slots, loci.pair_row, loci.pair_sample,
-        loci.log10_slots, loci.log10, region_reads.region_slots, disqualified, region_reads.sample,
+        loci.region, loci.pos, loci.ref_length, loci.allele_slots, first_base, is_single, foreign_phred, loci.pair_slots, loci.pair_row,
+        loci.pair_sample, loci.log10_slots, loci.log10, region_reads.region_slots, disqualified, region_reads.sample,
         reads.flag[region_reads.read] & FLAG_REVERSE != 0, MISPLACED_PHRED[reads.mapq[region_reads.read]], realigned.pos,
         *soft_bounds(realigned), realigned.cigar, realigned.cigar_offsets, region_reads.base_quals, region_reads.base_offsets, codes,
         codes_start, settings.read_overlap_margin, n_samples, settings.apply_bqd, settings.apply_frd, out,
@@ -65,9 +128,9 @@ def least_log10(loci, haplotypes, region_reads, realigned, disqualified, reads, 
 
 @kernel
 def raise_homozygous(
-    region, pos, ref_length, allele_slots, first_base, is_single, pair_slots, pair_row, pair_sample, log10_slots, log10, region_slots,
-    disqualified, sample, reverse, misplaced, read_pos, soft_pos, soft_end, cigar, cigar_offsets, base_quals, base_offsets, codes,
-    codes_start, margin, n_samples, with_dropout, with_foreign, out,
+    region, pos, ref_length, allele_slots, first_base, is_single, foreign_phred, pair_slots, pair_row, pair_sample, log10_slots, log10,
+    region_slots, disqualified, sample, reverse, misplaced, read_pos, soft_pos, soft_end, cigar, cigar_offsets, base_quals, base_offsets,
+    codes, codes_start, margin, n_samples, with_dropout, with_foreign, out,
 ):  # fmt: skip
     """Write `least_log10`.
 
@@ -75,6 +138,8 @@ def raise_homozygous(
         Overwritten: the rows that reach every locus of their region.
     first_base, is_single : uint8[A], bool[A]
         Code or NO_BASE; whether the allele is as long as the reference's.
+    foreign_phred : float64[A]
+        How unlikely it is that a foreign read has the allele.
     misplaced : float64[N]
         Phred, by row. All other columns as in LocusBatch, RegionReads, RealignedReads.
     """
@@ -122,8 +187,7 @@ def raise_homozygous(
                             bounds[a] = max(bounds[a], -0.1 * phred)
             if with_foreign:
                 for f in range(n_alleles):
-                    prior = 0.0 if f == 0 else SNV_PRIOR_PHRED
-                    critical = -0.1 * misplaced[rows] - 0.1 * prior
+                    critical = -0.1 * misplaced[rows] - 0.1 * foreign_phred[first + f]
                     for a in range(n_alleles):
                         if a != f:
                             bounds[a] = max(bounds[a], _foreign_of_locus(rows, slot, reverse, critical, log10, a, f))
@@ -257,7 +321,7 @@ def foreign_log10(genotype, foreign, critical, is_chosen, thresholds):
     return best
 
 
-def genotype_log10_priors(lengths, is_reference, is_symbolic, table, settings):
+def genotype_log10_priors(lengths, is_reference, is_symbolic, table, settings, dragstr=None, indel_phred=math.nan):
     """float64[n_genotypes]: how likely genotypes are beforehand, for --genotype-assignment-method USE_POSTERIOR_PROBABILITIES.
 
     Parameters
@@ -266,13 +330,19 @@ def genotype_log10_priors(lengths, is_reference, is_symbolic, table, settings):
         Bases; the reference's first. is_reference, is_symbolic : bool[n_alleles].
     table : int32[n_genotypes, n_alleles]
         From `genotype_table`.
+    dragstr : Dragstr or None
+        With it two copies of an allele are likelier than by chance, and indels as likely as `indel_phred` says, if that is not NaN.
 
     An alternate allele costs `het` once and `hom` for two copies, log10: a third for each of the bases an SNV can have. Source:
     specification, section 8.5.
     """
     snv, indel = math.log10(settings.heterozygosity), math.log10(settings.indel_heterozygosity)
-    het = np.where(is_symbolic, max(snv, indel), np.where(lengths == lengths[0], snv, indel))
-    hom = 2 * het
+    other = max(snv, indel) if dragstr is None else min(snv, indel)
+    if not math.isnan(indel_phred):
+        indel = -0.1 * indel_phred
+        other = max(snv, indel)
+    het = np.where(is_symbolic, other, np.where(lengths == lengths[0], snv, indel))
+    hom = 2 * het if dragstr is None else het - math.log10(dragstr.het_hom_ratio)
     bases = np.where(~is_symbolic & (lengths == lengths[0]), math.log10(3), 0.0)
     het, hom = het - bases, hom - bases
     costs = np.where(table > 0, het + (table - 1) * (hom - het), 0.0)

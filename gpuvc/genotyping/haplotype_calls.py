@@ -11,7 +11,7 @@ from gpuvc.backends.base import Backend
 from gpuvc.batches import Call, SampleCall
 from gpuvc.genotyping.allele_frequency import by_allele_count, genotype_pls, genotype_slots, judge_alleles, pseudocounts_of, subset_pls
 from gpuvc.genotyping.annotations import z_of
-from gpuvc.genotyping.dragen import genotype_log10_priors, least_log10, no_variant_phred, posterior_call
+from gpuvc.genotyping.dragen import genotype_log10_priors, least_log10, locus_repeats, no_variant_phred, posterior_call
 from gpuvc.genotyping.forced import forced_alleles
 from gpuvc.genotyping.genotypes import MAX_GENOTYPES, genotype_table, most_alleles
 from gpuvc.genotyping.phasing import phase_calls
@@ -25,7 +25,7 @@ COVERING_BP = 1000
 """A record's genotype depends on earlier ones only through deletions that reach it; none is as long as this."""
 MOST_ROUNDED = 1e-6
 """A probability below it, computed as the rest of one near 1, has lost digits to rounding."""
-_INFO_FOR_JOINT_CALLS = ("BaseQRankSum", "DP", "ExcessHet", "MLEAC", "MLEAF", "MQRankSum", "ReadPosRankSum")
+_INFO_FOR_JOINT_CALLS = ("BaseQRankSum", "DP", "DRAGstrInfo", "DRAGstrParams", "ExcessHet", "MLEAC", "MLEAF", "MQRankSum", "ReadPosRankSum")
 """What a GVCF says of a record; all else is made of it once the samples are joined."""
 _TEXT_OF = {SPANNING: "*", NON_REF: "<NON_REF>"}
 
@@ -40,7 +40,7 @@ class OwnModel(NamedTuple):
 
 def genotype_regions(
     regions, haplotypes, region_reads, likelihoods, realigned, side_reads, reads, codes, codes_start, n_samples, settings, backend,
-    forced=None, covering=None, see=None,
+    forced=None, covering=None, see=None, dragstr=None,
 ):  # fmt: skip
     """Call the variants of a batch of regions.
 
@@ -63,6 +63,8 @@ def genotype_regions(
         here are added. Spans that end more than COVERING_BP before the batch do not matter.
     see : callable or None
         As in `gpuvc.caller.call_shard`.
+    dragstr : Dragstr or None
+        Where priors come from, with GATK's model.
 
     Returns
     -------
@@ -77,11 +79,14 @@ def genotype_regions(
         region_reads, haplotypes, likelihoods, realigned, side_reads, reads, n_samples, most_alleles(ploidy, MAX_GENOTYPES),
         with_non_ref, settings.read_overlap_margin, with_models, settings.spanning_allele,
     )  # fmt: skip
+    repeats = None
+    if dragstr is not None and dragstr.is_prior:
+        repeats = locus_repeats(loci, regions, haplotypes, codes, codes_start, dragstr)
     least = None
     if with_models:
         disqualified = ~(likelihoods.kept | side_reads)
         least = least_log10(
-            loci, haplotypes, region_reads, realigned, disqualified, reads, codes, codes_start, n_samples, settings
+            loci, haplotypes, region_reads, realigned, disqualified, reads, codes, codes_start, n_samples, settings, repeats
         )  # fmt: skip
     if see:
         see("loci", realigned=realigned, loci=loci)
@@ -100,7 +105,7 @@ def genotype_regions(
     )  # fmt: skip
     if see:
         see("records", records=records)
-    calls = records.calls(loci, regions.contig_id, alleles_of, settings)
+    calls = records.calls(loci, regions.contig_id, alleles_of, settings, dragstr, repeats)
     if not settings.physical_phasing or ploidy != 2 or (as_gatk and not with_non_ref):
         return calls
     return _phase(calls, records, loci, haplotypes, as_gatk)
@@ -280,8 +285,8 @@ class Records:
             self._depths, self._strand_depths, self._fs, self._sor, self._statistics, self._is_p,
         )  # fmt: skip
 
-    def calls(self, loci, contig_id, alleles_of, settings):
-        """list[Call]; alleles_of(locus) gives the texts of the alleles of a locus."""
+    def calls(self, loci, contig_id, alleles_of, settings, dragstr=None, repeats=None):
+        """list[Call]; alleles_of(locus) gives the texts of a locus's alleles. `repeats`: LocusRepeats, where `dragstr` is the prior."""
         n_alleles = np.diff(loci.allele_slots)
         calls = []
         for k, (locus, out) in enumerate(zip(self.locus.tolist(), self.out, strict=True)):
@@ -289,12 +294,15 @@ class Records:
             texts = [texts[a] for a in out]
             if len(out) != n_alleles[locus]:
                 texts = trim_suffix(texts)
-            samples = self._samples(k, len(out), self._priors(loci, k, settings))
+            samples = self._samples(k, len(out), self._priors(loci, k, settings, dragstr, repeats))
             qual, confidence = self._quals[k], None
             if settings.use_posteriors_for_qual:
                 qual, confidence = self._qual_of_posteriors(samples, k, loci), qual
             n_reads = loci.depth[locus].tolist()
             info = self._info(k, samples, n_reads, qual)
+            if repeats is not None and not math.isnan(repeats.indel_phred[locus]) and _has_indel(texts):
+                period, copies = int(repeats.period[locus]), int(repeats.copies[locus])
+                info |= {"DRAGstrInfo": (period, copies), "DRAGstrParams": dragstr.shown(period, copies)}
             n_known = int(loci.mapq_reads[locus])
             if self._with_non_ref:
                 info = {key: value for key, value in info.items() if key in _INFO_FOR_JOINT_CALLS}
@@ -305,14 +313,17 @@ class Records:
             calls.append(Call(contig_id, int(loci.pos[locus]), texts[0], alts, qual, (), _in_order(info), samples, confidence))
         return calls
 
-    def _priors(self, loci, k, settings):
+    def _priors(self, loci, k, settings, dragstr, repeats):
         """float64[n_genotypes] of record k, log10; None where genotypes are assigned by their likelihoods."""
         if settings.genotype_assignment_method != "USE_POSTERIOR_PROBABILITIES":
             return None
         row = loci.allele_slots[self.locus[k]] + np.array(self.out[k])
         event = loci.allele_event[row]
         table = genotype_table(self._ploidy, len(row))
-        return genotype_log10_priors(loci.allele_length[row], event == REFERENCE, event == NON_REF, table, settings)
+        kinds = (loci.allele_length[row], event == REFERENCE, event == NON_REF)
+        if repeats is None:
+            return genotype_log10_priors(*kinds, table, settings)
+        return genotype_log10_priors(*kinds, table, settings, dragstr, float(repeats.indel_phred[self.locus[k]]))
 
     def _qual_of_posteriors(self, samples, k, loci):
         event = loci.allele_event[loci.allele_slots[self.locus[k]] + np.array(self.out[k])].tolist()
@@ -368,6 +379,11 @@ class Records:
             "ReadPosRankSum": z_of(self._statistics[k, 2], self._is_p[k, 2]),
             "SOR": float(self._sor[k]),
         }
+
+
+def _has_indel(texts):
+    """Whether an alternate that is written out (neither `*` nor symbolic) is not as long as the reference allele."""
+    return any(text[0] not in "*<" and len(text) != len(texts[0]) for text in texts[1:])
 
 
 def _in_order(info):

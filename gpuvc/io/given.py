@@ -1,4 +1,4 @@
-"""What the user knows beforehand: alleles that are to be called whatever the reads show, and the ploidy of parts of the genome."""
+"""What the user knows beforehand: alleles that are to be called whatever the reads show, the ploidy of parts of the genome, repeats."""
 
 import os
 import threading
@@ -12,6 +12,7 @@ import pysam
 
 from gpuvc.errors import InputError
 from gpuvc.io.bed import check_length, missing_contig, read_ploidies
+from gpuvc.io.dragstr import Dragstr
 from gpuvc.kernels.codes import CODE_OF_ASCII
 
 
@@ -30,10 +31,13 @@ class Given(NamedTuple):
     alleles : GivenAlleles or None
     ploidies : list of int64[n, 3] or None
         By contig: start, end and ploidy of parts of it, as `gpuvc.io.bed.read_ploidies` reads them.
+    dragstr : Dragstr or None
+        How the sample errs and varies in tandem repeats.
     """
 
     alleles: "GivenAlleles | None" = None
     ploidies: list | None = None
+    dragstr: Dragstr | None = None
 
     def records_near(self, interval, reference):
         """The given records that overlap `interval`, by position. Raises InputError for one whose REF is not the reference's."""
@@ -51,11 +55,12 @@ class Given(NamedTuple):
         return ploidy
 
 
-def read_given(alleles, ploidy_regions, contigs, with_filtered=False):
-    """Given: what the files hold, of those that are named; `with_filtered` as for GivenAlleles. Raises InputError."""
+def read_given(alleles, ploidy_regions, contigs, with_filtered=False, dragstr=None):
+    """Given: what the files hold, of those that are named, and `dragstr`; `with_filtered` as for GivenAlleles. Raises InputError."""
     return Given(
         GivenAlleles(alleles, contigs, with_filtered) if alleles else None,
         read_ploidies(ploidy_regions, contigs) if ploidy_regions else None,
+        dragstr,
     )
 
 

@@ -15,7 +15,10 @@ from gpuvc.kernels.cpu.pairhmm import row_starts
 from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.likelihoods.marginalize import soft_bounds
 from gpuvc.likelihoods.read_quality import (
+    GAP_CONTINUATION,
     LEAST_BASE_QUAL,
+    dragstr_costs,
+    dragstr_gap_quals,
     gap_open_quals,
     hmm_base_quals,
     pcr_gap_open,
@@ -24,7 +27,6 @@ from gpuvc.likelihoods.read_quality import (
 )
 from gpuvc.likelihoods.windows import cut_windows, spread, whole_haplotypes
 
-GAP_CONTINUATION = 10  # phred
 # float32 knows sums near 2^120 to 7 digits, so that log10 likelihoods nearer than about 2e-6 are one number. Who counts ties (the
 # median likelihood that stands for <NON_REF>) needs them tied here too; below the limit GATK computes in float64.
 TIE_OFFSET = 120 * math.log10(2)
@@ -35,7 +37,7 @@ MIXER = np.uint32(2654435761)  # odd, near 2^32 divided by the golden ratio
 MAX_MODELLED_QUAL = 40  # phred; better qualities are not believed when a read's errors are expected
 
 
-def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, backend):
+def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, backend, dragstr=None):
     """Score the reads of each region against its haplotypes.
 
     Parameters
@@ -50,6 +52,8 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
         Reads that genotyping uses; the others are not scored, and have NaN in their rows. So have reads without bases.
     settings : Settings
     backend : Backend
+    dragstr : Dragstr or None
+        What gaps cost, in place of `settings.pcr_indel_model`.
 
     Returns
     -------
@@ -85,8 +89,11 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
     lengths = (offsets[1:] - offsets[:-1])[chosen]
     read_offsets = np.concatenate(([0], np.cumsum(lengths)))
     flat = np.arange(read_offsets[-1]) + np.repeat(offsets[chosen] - read_offsets[:-1], lengths)
-    bases, gap_quals = region_reads.bases[flat], np.empty(len(flat), np.uint8)
-    if settings.pcr_indel_model == "REPEATS":
+    bases, gap_quals, continuation = region_reads.bases[flat], np.empty(len(flat), np.uint8), GAP_CONTINUATION
+    if dragstr is not None and dragstr.scores_gaps:
+        continuation = np.empty(len(flat), np.uint8)
+        dragstr_gap_quals(read_offsets, bases, *dragstr_costs(dragstr), gap_quals, continuation)
+    elif settings.pcr_indel_model == "REPEATS":
         repeat_gap_open_quals(read_offsets, bases, repeat_gap_open(), gap_quals)
     else:
         gap_open_quals(read_offsets, bases, pcr_gap_open(settings.pcr_indel_model), gap_quals)
@@ -95,7 +102,7 @@ def score_haplotypes(region_reads, haplotypes, reads, takes_part, settings, back
     scored = np.empty(scored_offsets[-1])
     backend.pair_hmm(
         read_slots, read_offsets, bases, base_quals[flat], gap_quals, gap_quals, windows.slots, windows.base_offsets, windows.bases,
-        GAP_CONTINUATION, scored_offsets[:-1], scored,
+        continuation, scored_offsets[:-1], scored,
     )  # fmt: skip
 
     row_offsets = np.concatenate(([0], np.cumsum(widths)))

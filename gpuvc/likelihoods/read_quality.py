@@ -15,6 +15,8 @@ from gpuvc.likelihoods.local_haplotypes import GAP_OPEN_PHRED
 MAX_PHRED = 127  # the PairHMM's table ends there
 LEAST_BASE_QUAL = 6  # phred; a base that says nothing
 GAP_OPEN = 45  # phred, outside of repeats
+GAP_CONTINUATION = 10  # phred
+MAX_DRAGSTR_GAP_OPEN = 40  # phred, at all bases but the last
 MAX_REPEAT_UNIT, MAX_REPEATS = 8, 20  # bases, copies
 PCR_RATES = {"NONE": None, "HOSTILE": 1, "AGGRESSIVE": 2, "CONSERVATIVE": 3}  # GATK's names for how much PCR slips
 
@@ -163,6 +165,39 @@ def _next_run(bases, first, n, period, length, begin):
     return n
 
 
+@inner_kernel
+def _most_copies(bases, first, n, max_period, as_gatk, periods, most):
+    """Write, for each of bases[first : first + n], the period and copies of the repeat with most copies that covers it or begins after it.
+
+    The shorter period where copies are equal, 1 and 1 where nothing repeats. `as_gatk`: a repeat of a longer unit than a base, with
+    which the read begins, counts a copy less for those bases that only its first unit's start tells of it (as DRAGEN does).
+    """
+    most[:n] = 1
+    periods[:n] = 1
+    for period in range(1, max_period + 1):
+        begin = _next_run(bases, first, n, period, period, 0)
+        while begin < n:
+            end = begin + period
+            while end + period < n and bases[first + end] == bases[first + end + period]:
+                end += 1
+            copies = (end - begin + period) // period
+            n_fewer = period - 1 if as_gatk and begin == 0 and end % period == 0 else 0
+            for i in range(max(begin - 1, 0), end + period):
+                counted = copies - 1 if i < n_fewer else copies
+                if counted > most[i]:
+                    most[i] = counted
+                    periods[i] = period
+            begin = _next_run(bases, first, n, period, period, end + 1)
+
+
+@inner_kernel
+def _longest(base_offsets):
+    longest = 0
+    for row in range(base_offsets.size - 1):
+        longest = max(longest, base_offsets[row + 1] - base_offsets[row])
+    return longest
+
+
 @kernel
 def repeat_gap_open_quals(base_offsets, bases, costs, out):
     """`gap_open_quals` by period and copies of the repeat with most copies that covers the base or begins right after it.
@@ -177,10 +212,8 @@ def repeat_gap_open_quals(base_offsets, bases, costs, out):
 
     Source: DRAGEN-GATK's model of tandem repeats (specification, section 8.4). The last base keeps GAP_OPEN.
     """
-    longest = 0
-    for row in range(base_offsets.size - 1):
-        longest = max(longest, base_offsets[row + 1] - base_offsets[row])
-    most = np.empty(longest, np.int64)
+    longest = _longest(base_offsets)
+    most, periods = np.empty(longest, np.int64), np.empty(longest, np.int64)
     shortest = np.full(MAX_REPEAT_UNIT + 1, longest + 1)  # run of each period that matters
     for period in range(1, MAX_REPEAT_UNIT + 1):
         for copies in range(MAX_REPEATS, 1, -1):
@@ -195,18 +228,40 @@ def repeat_gap_open_quals(base_offsets, bases, costs, out):
             out[first + i] = GAP_OPEN
         if not matters:
             continue
-        most[:n] = 1
-        for period in range(1, MAX_REPEAT_UNIT + 1):
-            begin = _next_run(bases, first, n, period, period, 0)
-            while begin < n:
-                end = begin + period
-                while end + period < n and bases[first + end] == bases[first + end + period]:
-                    end += 1
-                copies = (end - begin + period) // period
-                cost = costs[period - 1, min(copies, MAX_REPEATS) - 1]
-                for i in range(max(begin - 1, 0), end + period):
-                    if copies > most[i]:
-                        most[i] = copies
-                        out[first + i] = cost
-                begin = _next_run(bases, first, n, period, period, end + 1)
-        out[first + n - 1] = GAP_OPEN
+        _most_copies(bases, first, n, MAX_REPEAT_UNIT, False, periods, most)
+        for i in range(n - 1):
+            if most[i] > 1:
+                out[first + i] = costs[periods[i] - 1, min(most[i], MAX_REPEATS) - 1]
+
+
+@kernel
+def dragstr_gap_quals(base_offsets, bases, gap_open, gap_continuation, open_out, continuation_out):
+    """Write what it costs to open a gap at each base of each read, and to continue it, as DRAGstr has it.
+
+    Parameters
+    ----------
+    base_offsets : int64[n_rows + 1]; bases, open_out, continuation_out : uint8[...]
+        Codes; phred.
+    gap_open, gap_continuation : uint8[n_periods, n_copies]
+        From `dragstr_costs`. The last base keeps GAP_OPEN and GAP_CONTINUATION.
+
+    Source: specification, section 8.4.
+    """
+    longest = _longest(base_offsets)
+    most, periods = np.empty(longest, np.int64), np.empty(longest, np.int64)
+    for row in range(base_offsets.size - 1):
+        first, n = base_offsets[row], base_offsets[row + 1] - base_offsets[row]
+        _most_copies(bases, first, n, gap_open.shape[0], True, periods, most)
+        for i in range(n - 1):
+            copies = min(most[i], gap_open.shape[1])
+            open_out[first + i] = gap_open[periods[i] - 1, copies - 1]
+            continuation_out[first + i] = gap_continuation[periods[i] - 1, copies - 1]
+        if n > 0:
+            open_out[first + n - 1] = GAP_OPEN
+            continuation_out[first + n - 1] = GAP_CONTINUATION
+
+
+def dragstr_costs(dragstr):
+    """(uint8[n_periods, n_copies], same): what opening and continuing a gap costs in a repeat, in whole phred, of a Dragstr."""
+    opening = np.minimum(dragstr.gap_open, MAX_DRAGSTR_GAP_OPEN)
+    return tuple(np.floor(table + 0.5).astype(np.uint8) for table in (opening, dragstr.gap_continuation))

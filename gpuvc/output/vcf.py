@@ -70,11 +70,18 @@ POSTERIORS = {
     "GP": _Field("G", "Float", "Phred posteriors of the genotypes, the best at 0"),
     "PG": _Field("G", "Float", "Phred priors of the genotypes"),
 }
-_TEXT_OF = {key: field.text for key, field in (INFO | GVCF_INFO).items()}
+# Where DRAGstr is the prior of indels.
+DRAGSTR_INFO = {
+    "DRAGstrInfo": _Field("2", "Integer", "Period and copies of the tandem repeat behind the first base of an indel"),
+    "DRAGstrParams": _Field("3", "Float", "Phred of a gap opened there, continued, and of a heterozygous indel beforehand (GOP, GCP, API)"),
+}
+_TEXT_OF = {key: field.text for key, field in (INFO | GVCF_INFO | DRAGSTR_INFO).items()}
 
 
-def vcf_header(contigs: Contigs, samples: tuple[str, ...], *, reference_path, settings: Settings, command_line=None, version=True) -> str:
-    """The header, down to the line of column names.
+def vcf_header(
+    contigs: Contigs, samples: tuple[str, ...], *, reference_path, settings: Settings, dragstr=None, command_line=None, version=True
+) -> str:
+    """The header, down to the line of column names; `dragstr`: the Dragstr that was used, if any.
 
     `version=False` leaves out every line that names the run, the version or a path, so that outputs of two runs compare byte for byte.
     """
@@ -90,12 +97,16 @@ def vcf_header(contigs: Contigs, samples: tuple[str, ...], *, reference_path, se
         lines += header_lines(settings)
     if settings.genotype_assignment_method == "USE_POSTERIOR_PROBABILITIES":
         formats = formats | POSTERIORS
+    if dragstr is not None:
+        infos = infos | DRAGSTR_INFO
     for kind, fields in (("FORMAT", formats), ("INFO", infos)):
         for name, field in fields.items():
             lines.append(f'##{kind}=<ID={name},Number={field.number},Type={field.type},Description="{field.description}">')
     lines += [f"##contig=<ID={name},length={length}>" for name, length in zip(contigs.names, contigs.lengths)]
     lines.append("##source=gpuvc")
     lines.append("##gpuvcSettings=" + " ".join(f"{name}={_plain(value)}" for name, value in settings.as_dict().items()))
+    if dragstr is not None:
+        lines.append(f"##gpuvcDragstr=het_hom_ratio={dragstr.het_hom_ratio} scores_gaps={dragstr.scores_gaps} is_prior={dragstr.is_prior}")
     if version:
         from gpuvc import __version__
 

@@ -19,6 +19,7 @@ HG19 = DATA / "chr20-10M" / "hg19.chr20.9995001-11095000.fa"
 REAL = DATA / "chr20-10M"
 LINES = HERE / "gatk.wgs50.vcf.gz", BUNDLED / "chr20.fa", BUNDLED / "NA12878.chr20.100kb.bam"
 TRIO = tuple(REAL / f"trio.{name}.bam" for name in ("NA12878", "NA12891", "NA12892"))
+MADE_UP_STR = HERE / "dragstr.made_up.txt"  # each table unlike the published one
 # Name → GATK's VCF, reference, alignments, options, records.
 SETS = {
     "50x": (*LINES, "", 247),
@@ -39,6 +40,15 @@ SETS = {
     "50x, foreign reads, soft ends": (
         HERE / "gatk.wgs50.frd.vcf.gz", *LINES[1:], "--apply-frd --soft-clip-low-quality-ends --minimum-mapping-quality 1 "
         "--mapping-quality-threshold-for-genotyping 1 --allele-informative-reads-overlap-margin 1 -L chr20:1-45000", 129),
+    "50x, DRAGstr": (HERE / "gatk.wgs50.dragstr.vcf.gz", *LINES[1:], f"--dragstr-params-path {MADE_UP_STR} -L chr20:1-45000", 129),
+    "50x, DRAGstr, DRAGEN mode":
+        (HERE / "gatk.wgs50.dragstr.dragen.vcf.gz", *LINES[1:], f"--dragen-mode --dragstr-params-path {MADE_UP_STR} -L chr20:1-45000", 129),
+    "50x, priors of DRAGstr": (
+        HERE / "gatk.wgs50.dragstr.priors.vcf.gz", *LINES[1:], f"--dragen-mode --dragstr-params-path {MADE_UP_STR} "
+        "--dont-use-dragstr-pair-hmm-scores --dragstr-het-hom-ratio 5 -L chr20:1-45000", 130),
+    "50x, published DRAGstr, DRAGEN mode": (
+        HERE / "gatk.wgs50.dragstr.defaults.vcf.gz", *LINES[1:],
+        f"--dragen-mode --dragstr-params-path {HERE / 'dragstr.defaults.txt'} -L chr20:1-45000", 130),
     "7x": (GATK / "vcf" / "wgs7.vcf.gz", HG19, REAL / "NA12878.wgs7x.bam", "", 403),
     "trio": (GATK / "vcf" / "trio.vcf.gz", HG19, TRIO, "", 76),
     "trio, alleles and ploidies given, MNPs":

@@ -18,9 +18,10 @@ from gpuvc.genotyping.genotypes import (
     log_sum_table,
 )
 from gpuvc.genotyping.priors import REPEAT_INDEL_PHRED
+from gpuvc.io.dragstr import read_tables
 from gpuvc.kernels.codes import FLAG_MATE_REVERSE, FLAG_PAIRED, FLAG_READ1, FLAG_READ2, FLAG_REVERSE
 from gpuvc.kernels.cpu.genotypes import genotype_likelihoods
-from gpuvc.likelihoods.local_haplotypes import GAP_OPEN_PHRED
+from gpuvc.likelihoods.local_haplotypes import GAP_EXTEND, GAP_OPEN_PHRED
 from gpuvc.likelihoods.score import misfits
 from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.settings import Settings
@@ -148,3 +149,13 @@ class TestRepeats:
             n = 11 if period == 1 else 20
             assert list(ours[:n]) == expected[:n], period
             assert all(a >= b >= 10 for a, b in zip(ours[n - 1 :], ours[n:]))
+
+    def test_gap_continuation(self):
+        """As published, but for the last digit: hundredths of a phred, rounded down."""
+        assert (GAP_EXTEND / 100).tolist() == pytest.approx(REPEATS["gap_continuation_phred"], abs=0.0101)
+
+    def test_what_gatk_writes_when_a_sample_has_too_few_repeats(self):
+        gap_open, gap_continuation, indel_prior = read_tables(HERE / "dragstr.defaults.txt")
+        assert gap_open.tolist() == REPEATS["gap_open_phred"]
+        assert gap_continuation.tolist() == [[phred] * 20 for phred in REPEATS["gap_continuation_phred"]]
+        assert indel_prior.tolist() == REPEATS["indel_phred"]

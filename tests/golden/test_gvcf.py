@@ -36,6 +36,10 @@ SETS = {
         HERE / "gatk.wgs50.dragen.g.vcf.gz", *LINES[1:],
         "-ERC GVCF --dragen-mode --soft-clip-low-quality-ends false -L chr20:1-16000", 741,
     ),
+    "50x, DRAGstr, DRAGEN mode": (
+        HERE / "gatk.wgs50.dragstr.g.vcf.gz", *LINES[1:], f"-ERC GVCF --dragen-mode --soft-clip-low-quality-ends false "
+        f"--dragstr-params-path {HERE / 'dragstr.made_up.txt'} -L chr20:1-16000", 743,
+    ),
     "50x, touching intervals": (HERE / "gatk.wgs50.touching.g.vcf.gz", *LINES[1:], f"-ERC GVCF {TOUCHING}", 80),
     "50x, one alternate": (GATK / "vcf" / "wgs50.alt1.g.vcf.gz", *LINES[1:], "-ERC GVCF --max-alternate-alleles 1", 3433),
     "7x": (GATK / "vcf" / "wgs7.g.vcf.gz", HG19, REAL / "NA12878.wgs7x.bam", "-ERC GVCF", 41254),

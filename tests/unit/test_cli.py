@@ -163,6 +163,23 @@ class TestReading:
         assert "found it without --concordance hc" in refused("--dragen-mode")
         assert "found 20 with --dragen-mode, expected 1" in refused(*plain, "--dragen-mode", "--minimum-mapping-quality", "20")
 
+    def test_dragstr(self):
+        plain = "--concordance", "hc", "--dragstr-params-path", "sample.params"
+        assert read(*plain).notes == []
+        more = ("--dragstr-het-hom-ratio", "5", "--dont-use-dragstr-pair-hmm-scores", "--dont-use-dragstr-priors")
+        _, rest = settings_and_rest(read(*plain, *more).values)
+        names = ("dragstr_params_path", "dragstr_het_hom_ratio", "dragstr_pair_hmm_scores", "dragstr_priors")
+        assert [rest[name] for name in names] == ["sample.params", 5, False, False]
+        assert settings(*plain, *more) == settings("--concordance", "hc")
+        assert [note.split(":")[0] for note in read(*more).notes] == [word for word in more if word != "5"]
+        assert all("changes nothing without --dragstr-params-path" in note for note in read(*more).notes)
+        assert read(*plain, "--pcr-indel-model", "NONE").notes == [
+            "--pcr-indel-model: --dragstr-params-path says what gaps cost instead, as in GATK."
+        ]
+        assert read(*plain, "--pcr-indel-model", "NONE", "--dont-use-dragstr-pair-hmm-scores").notes == []
+        assert "expected --engine haplotype" in refused("--engine", "pileup", *plain[2:])
+        assert "expected a whole number from 1" in refused("--dragstr-het-hom-ratio", "0")
+
     def test_qual_needs_posteriors(self):
         assert "expected USE_POSTERIOR_PROBABILITIES" in refused("--concordance", "hc", "--use-posteriors-to-calculate-qual")
 

@@ -1,24 +1,33 @@
 """DRAGEN-GATK's additions, against numbers computed from the formulas by other code, and GATK's."""
 
 import json
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gpuvc.genotyping.dragen import (
     MISPLACED_PHRED,
+    REPEAT_CONTEXT_BP,
     dropout_phred,
     foreign_log10,
     genotype_log10_priors,
+    locus_repeats,
     no_variant_phred,
     posterior_call,
+    repeats_from,
 )
 from gpuvc.genotyping.genotypes import genotype_table
+from gpuvc.io.dragstr import Dragstr, read_tables
+from gpuvc.kernels.codes import CODE_OF_ASCII
 from gpuvc.likelihoods.marginalize import add_soft_clips
 from gpuvc.settings import Settings
 
-GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "dragen.json").read_text())
+FOLDER = Path(__file__).parents[2] / "golden"
+GOLDEN = json.loads((FOLDER / "dragen.json").read_text())
+MADE_UP = Dragstr(*read_tables(FOLDER / "dragstr.made_up.txt"))
 
 
 def test_weight_of_mapping_qualities():
@@ -72,10 +81,11 @@ class TestForeign:
 class TestPosteriors:
     """Figures from records of GATK."""
 
-    def priors(self, lengths, symbolic=()):
+    def priors(self, lengths, symbolic=(), *more, ploidy=2):
         n = len(lengths)
         is_symbolic = np.isin(np.arange(n), symbolic)
-        return genotype_log10_priors(np.array(lengths, np.int32), np.arange(n) == 0, is_symbolic, genotype_table(2, n), Settings())
+        table = genotype_table(ploidy, n)
+        return genotype_log10_priors(np.array(lengths, np.int32), np.arange(n) == 0, is_symbolic, table, Settings(), *more)
 
     @pytest.mark.parametrize(
         ("lengths", "phred"),
@@ -90,6 +100,25 @@ class TestPosteriors:
 
     def test_prior_of_what_is_not_named(self):
         assert -10 * self.priors([1, 0], symbolic=[1]) == pytest.approx([0, 30, 60])
+
+    @pytest.mark.parametrize(
+        ("lengths", "symbolic", "indel_phred", "ratio", "phred"),
+        [
+            ([1, 3], (), 34.3, 2, [0, 34.3, 37.31]),
+            ([1, 3, 0], (2,), 34.3, 2, [0, 34.3, 37.31, 30, 64.3, 33.01]),
+            ([1, 1, 0], (2,), math.nan, 2, [0, 34.77, 37.78, 39.03, 73.8, 42.04]),  # nobody looks at repeats where there is no indel
+            ([1, 1, 7], (), 1.0, 2, [0, 34.77, 37.78, 1, 35.77, 4.01]),
+            ([1, 2, 3], (), 16.5, 5, [0, 16.5, 23.49, 16.5, 33, 23.49]),
+        ],
+    )
+    def test_priors_with_dragstr(self, lengths, symbolic, indel_phred, ratio, phred):
+        found = -10 * self.priors(lengths, symbolic, MADE_UP._replace(het_hom_ratio=ratio), indel_phred)
+        assert found == pytest.approx(phred, abs=0.0051)
+
+    def test_priors_of_more_copies_with_dragstr(self):
+        """Each copy beyond the first as unlikely as the second."""
+        found = -10 * self.priors([1, 3], (), MADE_UP, 20.0, ploidy=4)
+        assert found == pytest.approx(20 * (np.arange(5) > 0) + 10 * math.log10(2) * np.maximum(np.arange(5) - 1, 0))
 
     @pytest.mark.parametrize(
         ("pls", "best", "quality", "posteriors"),
@@ -121,3 +150,56 @@ def test_bounds_with_soft_clips():
     pos, end = np.array([100, 200], np.int32), np.array([110, 210], np.int32)
     add_soft_clips(cigar, np.array([0, 4, 7]), pos, end)
     assert pos.tolist() == [97, 200] and end.tolist() == [114, 217]
+
+
+class TestRepeats:
+    @staticmethod
+    def of(text, at, low=0, high=None, max_period=8):
+        codes = CODE_OF_ASCII[np.frombuffer(text.encode(), np.uint8)]
+        period, copies = np.empty(1, np.int64), np.empty(1, np.int64)
+        bounds = (np.array([value]) for value in (at, low, len(text) if high is None else high))
+        repeats_from(*bounds, codes, max_period, period, copies)
+        return int(period[0]), int(copies[0])
+
+    @pytest.mark.parametrize(
+        ("before", "after", "expected"),
+        [
+            ("G", "ACGT", (1, 1)),
+            ("G", "AAAC", (1, 3)),
+            ("GAA", "AAAC", (1, 5)),
+            ("GTAC", "ACACACT", (2, 4)),
+            ("GTCAC", "ACACACT", (2, 4)),  # half a unit more is none
+            # What begins there counts, however long a repeat ends there.
+            ("ATACACACACACACACAC", "ACTACTACTACTGAAGA", (3, 4)),
+            ("GTTTTTTTT", "ACG", (1, 1)),
+            ("C", "AAGAAGAAGC", (3, 3)),
+            ("C", "AAGAAGC", (1, 2)),  # of as many copies the shortest unit
+            ("G", "", (1, 1)),
+        ],
+    )
+    def test_copies(self, before, after, expected):
+        assert self.of(before + after, len(before)) == expected
+
+    def test_nothing_is_counted_beyond_the_bounds(self):
+        text = "AC" * 20
+        assert self.of(text, 20) == (2, 20)
+        assert self.of(text, 20, low=10, high=26) == (2, 8)
+        assert self.of(text, 20, low=11, high=25) == (2, 6)
+        assert self.of(text, 20, max_period=1) == (1, 1)
+
+    def test_of_loci(self):
+        """Repeats are counted up to REPEAT_CONTEXT_BP from their region, and say something where a haplotype has an indel."""
+        unit = "AC" * 600
+        codes = CODE_OF_ASCII[np.frombuffer(f"{unit}G{unit}".encode(), np.uint8)]
+        regions = SimpleNamespace(padded_start=np.array([10_600, 11_300], np.int32), padded_end=np.array([10_700, 11_400], np.int32))
+        # Events: an SNV in the first region; an SNV and an insertion in the second.
+        haplotypes = SimpleNamespace(
+            event_slots=np.array([0, 1, 3]), event_ref_length=np.array([1, 1, 1], np.int32), event_alt_offsets=np.array([0, 1, 2, 5])
+        )
+        loci = SimpleNamespace(n_loci=3, region=np.array([0, 1, 1]), pos=np.array([10_649, 11_200, 11_350], np.int32))
+        found = locus_repeats(loci, regions, haplotypes, codes, 10_000, MADE_UP)
+        n = (2 * REPEAT_CONTEXT_BP + 100) // 2
+        assert found.period.tolist() == [2, 2, 2]
+        assert found.copies.tolist() == [n, (11_400 + REPEAT_CONTEXT_BP - 11_201) // 2, (11_900 - 11_201) // 2]
+        assert np.isnan(found.indel_phred).tolist() == [True, False, False]
+        assert found.indel_phred[1:].tolist() == [MADE_UP.indel_prior[1, 19]] * 2

@@ -1,5 +1,6 @@
 """Base qualities and gap openings as the PairHMM takes them, against hand-computed and GATK's numbers."""
 
+import gzip
 import json
 import math
 import re
@@ -11,11 +12,14 @@ from builders import callable_kernel
 from hmm_cases import REPOSITORY, codes, slots
 
 from gpuvc.errors import UsageError
+from gpuvc.io.dragstr import Dragstr, read_tables
 from gpuvc.likelihoods import read_quality
 from gpuvc.likelihoods.read_quality import (
     MAX_REPEAT_UNIT,
     MAX_REPEATS,
     PCR_RATES,
+    dragstr_costs,
+    dragstr_gap_quals,
     gap_open_quals,
     hmm_base_quals,
     pcr_gap_open,
@@ -166,3 +170,75 @@ def test_repeat_costs_of_random_reads(seed=6):
         for text, a, b in zip(texts, offsets, offsets[1:]):
             assert out[a:b].tolist() == (plain_costs(text, costs) if text else []), text
         assert (out < 45).mean() > 0.1
+
+
+def dragstr_quals(texts, dragstr):
+    """[(gap openings, gap continuations)] of reads."""
+    offsets, bases = slots([len(text) for text in texts]), codes("".join(texts))
+    opening, continuation = np.zeros(len(bases), np.uint8), np.zeros(len(bases), np.uint8)
+    dragstr_gap_quals(offsets, bases, *dragstr_costs(dragstr), opening, continuation)
+    return [(opening[a:b].tolist(), continuation[a:b].tolist()) for a, b in pairwise(offsets)]
+
+
+class TestDragstr:
+    made_up = Dragstr(*read_tables(GOLDEN / "dragstr.made_up.txt"))
+
+    def test_reads_as_gatk_gave_them_to_the_pairhmm(self):
+        with gzip.open(GOLDEN / "dragstr.reads.tsv.gz", "rt") as file:
+            texts, *expected = zip(*(line.split() for line in file), strict=True)
+        found = dragstr_quals(texts, self.made_up)
+        assert len(texts) == 144
+        for text, quals, opening, continuation in zip(texts, found, *expected, strict=True):
+            assert quals == tuple([ord(letter) - 33 for letter in column] for column in (opening, continuation)), text
+
+    def test_costs_are_rounded_and_opening_is_bounded(self):
+        tables = [np.array([[45.0, 39.5, 10.49, 3.5]]), np.array([[10.0, 3.33, 2.5, 0.5]]), np.zeros((1, 4))]
+        opening, continuation = dragstr_costs(Dragstr(*tables))
+        assert opening.tolist() == [[40, 40, 10, 4]] and continuation.tolist() == [[10, 3, 3, 1]]
+
+    def test_more_copies_than_columns_and_longer_units_than_rows(self):
+        two = Dragstr(*(np.array([[start, start + 1.0], [start + 2.0, start + 3.0]]) for start in (20, 5, 0)))
+        ((opening, continuation),) = dragstr_quals(["GAAAACTCTCTGCATGCATG"], two)
+        assert opening == [21] * 5 + [23] * 6 + [20] * 8 + [45]
+        assert continuation == [6] * 5 + [8] * 6 + [5] * 8 + [10]
+
+    def test_random_reads(self, seed=7):
+        print(f"seed {seed}")
+        rng = np.random.default_rng(seed)
+        texts = ["A", "AA", "ACACAC", "ACACACA", "ACGTACGT"]
+        for _ in range(100):
+            pieces = ["".join(rng.choice(list("ACGTN"), rng.integers(1, 9))) * int(rng.integers(1, 12)) for _ in range(3)]
+            texts.append("".join(pieces)[: int(rng.integers(2, 120))])
+        begins_with_repeat = 0
+        for text, found in zip(texts, dragstr_quals(texts, self.made_up), strict=True):
+            expected = repeats_by_definition(text, self.made_up.n_periods)
+            begins_with_repeat += expected != repeats_by_definition(text, self.made_up.n_periods, as_dragen=False)
+            costs = [[int(table[period - 1, min(copies, 20) - 1]) for period, copies in expected] for table in dragstr_costs(self.made_up)]
+            assert found == ([*costs[0], 45], [*costs[1], 10]), text
+        assert begins_with_repeat > 10
+
+
+def repeats_by_definition(text, max_period, as_dragen=True):
+    """[(period, copies)] of all bases but the last: of the units that hold the base, or begin after it, the one with most copies.
+
+    `as_dragen`: the copies of a unit of several bases at the read's very beginning are one fewer.
+    """
+
+    def copies(start, period):
+        unit, n, at = text[start : start + period], 1, start
+        while text[at + period : at + 2 * period] == unit:
+            at, n = at + period, n + 1
+        while start >= period and text[start - period : start] == unit:
+            start, n = start - period, n + 1
+        return n
+
+    found = []
+    for i in range(len(text) - 1):
+        best = (1, 1)
+        for period in range(1, max_period + 1):
+            for start in range(max(0, i - period + 1), min(i + 1, len(text) - period) + 1):
+                n = copies(start, period) - (as_dragen and start == 0 and period > 1)
+                if n > best[1]:
+                    best = period, n
+        found.append(best)
+    return found
