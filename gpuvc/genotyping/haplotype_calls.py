@@ -302,7 +302,7 @@ class Records:
             info = self._info(k, samples, n_reads, qual)
             if repeats is not None and not math.isnan(repeats.indel_phred[locus]) and _has_indel(texts):
                 period, copies = int(repeats.period[locus]), int(repeats.copies[locus])
-                info |= {"DRAGstrInfo": (period, copies), "DRAGstrParams": dragstr.shown(period, copies)}
+                info |= {"DRAGstrInfo": (period, copies), "DRAGstrParams": dragstr.rounded(period, copies)}
             n_known = int(loci.mapq_reads[locus])
             if self._with_non_ref:
                 info = {key: value for key, value in info.items() if key in _INFO_FOR_JOINT_CALLS}

@@ -48,10 +48,10 @@ class Dragstr(NamedTuple):
         """The entries of a table for arrays, or numbers, of periods and copies."""
         return table[period - 1, np.minimum(copies, table.shape[1]) - 1]
 
-    def shown(self, period, copies):
-        """GOP, GCP and API of one repeat, as GATK writes them: one digit behind the point, halves up."""
+    def rounded(self, period, copies):
+        """GOP, GCP and API of one repeat to one digit behind the point, the halves of decimals up, as GATK writes them."""
         values = (self.at(table, period, copies) for table in self[:3])
-        return tuple(str(Decimal(repr(float(value))).quantize(Decimal("0.1"), ROUND_HALF_UP)) for value in values)
+        return tuple(float(Decimal(repr(float(value))).quantize(Decimal("0.1"), ROUND_HALF_UP)) for value in values)
 
 
 def read_dragstr(path, settings, het_hom_ratio=2, scores_gaps=True, is_prior=True):

@@ -47,6 +47,12 @@ def test_a_look_inside_sees_the_same_calls(call, demo_data):
     assert len(wanted) > 1 and [line for line in (format_call(call, "chr20") for call in seen) if line in wanted] == wanted
 
 
+def test_explained(demo_data):
+    told = gpuvc.explain(demo_data.reference, demo_data.bam, f"chr20:{PLACE}", settings=DRAGEN, dragstr_params_path=MADE_UP)
+    (info,) = (call["info"] for call in told["calls"] if call["pos"] == PLACE)
+    assert info["DRAGstrInfo"] == [1, 11] and info["DRAGstrParams"] == [25.1, 9.7, 16.3]
+
+
 def test_header(demo_data, tmp_path):
     def header(name, **options):
         out = tmp_path / name

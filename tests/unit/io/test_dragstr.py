@@ -54,12 +54,12 @@ def test_more_copies_are_those_of_the_last_column(read):
     assert model.at(model.indel_prior, np.array([1, 2]), np.array([9, 1])).tolist() == [12, 30]
 
 
-def test_shown_as_gatk_rounds():
+def test_rounded_as_by_gatk():
     """Halves of the decimal that is written go up, whatever the binary number is."""
     values = [40.25, 0.15, 1.05, 3.33]
     model = Dragstr(np.array([values]), np.array([values[::-1]]), np.array([[0.05, 2.0, 12.345, 39.0]]))
-    assert [model.shown(1, copies) for copies in (1, 2, 3, 4)] == [
-        ("40.3", "3.3", "0.1"), ("0.2", "1.1", "2.0"), ("1.1", "0.2", "12.3"), ("3.3", "40.3", "39.0")
+    assert [model.rounded(1, copies) for copies in (1, 2, 3, 4)] == [
+        (40.3, 3.3, 0.1), (0.2, 1.1, 2.0), (1.1, 0.2, 12.3), (3.3, 40.3, 39.0)
     ]  # fmt: skip
     assert Decimal.from_float(0.15) < Decimal("0.15")
 
