@@ -73,7 +73,7 @@ POSTERIORS = {
 # Where DRAGstr is the prior of indels.
 DRAGSTR_INFO = {
     "DRAGstrInfo": _Field("2", "Integer", "Period and copies of the tandem repeat behind the first base of an indel"),
-    "DRAGstrParams": _Field("3", "Float", "Phred of a gap opened there, continued, of a heterozygous indel (GOP, GCP, API)", "{:.1f}".format),
+    "DRAGstrParams": _Field("3", "Float", "Phred of a gap opened there, continued, of an indel (GOP, GCP, API)", "{:.1f}".format),
 }
 _TEXT_OF = {key: field.text for key, field in (INFO | GVCF_INFO | DRAGSTR_INFO).items()}
 
