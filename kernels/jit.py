@@ -6,6 +6,9 @@ edit recompiles what can depend on it, and nothing else.
 
 Numba optimises every function with all that it calls, and makes machine code of it, although what calls it does both again: the code of
 a function deep down is made once for each way up. `inner_kernel` leaves both to the kernels that Python calls.
+
+Numba counts who holds an array, in every function that has it as an argument: ten arrays cost a call more than most calls do. Here the
+caller holds them. A function that makes arrays, or calls one that returns them, has to say so: `allocates=True`, and its own are counted.
 """
 
 import ctypes
@@ -17,6 +20,7 @@ from functools import cache
 from pathlib import Path
 
 import numba
+from numba import types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.types import unliteral
@@ -77,8 +81,22 @@ def cache_folder(path):
     return cache_base() / "kernels" / _folder_name(Path(path).resolve())
 
 
-def kernel(function=None, **options):
-    """Compile `function` without the GIL, cached. Options are Numba's (`inline`, `boundscheck`, ...)."""
+class _CheckedCompiler(Compiler):
+    """Numba's compiler; refuses a function that would lose the memory of arrays which another made for it."""
+
+    def compile_extra(self, func):
+        result = super().compile_extra(func)
+        for call, signature in () if self.state.flags.nrt else self.state.calltypes.items():
+            if getattr(call, "op", None) != "call" or not isinstance(self.state.typemap[call.func.name], types.Dispatcher):
+                continue
+            if any(isinstance(value, types.Array) for value in getattr(signature.return_type, "types", [signature.return_type])):
+                raise TypeError(f"{func.__qualname__} calls a kernel that returns arrays; declare it with allocates=True.")
+        return result
+
+
+def kernel(function=None, *, allocates=False, **options):
+    """Compile `function` without the GIL, cached. allocates : it makes arrays. Options are Numba's (`inline`, `boundscheck`, ...)."""
+    options |= {"_nrt": allocates, "pipeline_class": _CheckedCompiler}
 
     def compile_it(function):
         before = numba.config.CACHE_DIR
@@ -120,7 +138,7 @@ class _InnerLibrary(JITCodeLibrary):
         return ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).value
 
 
-class _InnerCompiler(Compiler):
+class _InnerCompiler(_CheckedCompiler):
     """Numba's compiler, into an `_InnerLibrary`."""
 
     def compile_extra(self, func):
@@ -128,9 +146,9 @@ class _InnerCompiler(Compiler):
         return super().compile_extra(func)
 
 
-def inner_kernel(function=None, **options):
+def inner_kernel(function=None, *, allocates=False, **options):
     """Compile `function` for kernels to call, not Python; it is kept as part of each of them. Options as of `kernel`."""
-    options |= {"nogil": True, "pipeline_class": _InnerCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options |= {"_nrt": allocates, "nogil": True, "pipeline_class": _InnerCompiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
     def compile_it(function):
         return _for_any_value(numba.njit(**options)(function))

@@ -26,7 +26,7 @@ CONTIG = "chr1"
 
 def callable_kernel(inner):
     """A kernel for kernels, compiled so that Python can call it, too."""
-    return kernel(inner.py_func)
+    return kernel(inner.py_func, allocates=inner.targetoptions["_nrt"])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ counts that single samples gave, which stand in `top_counts`.
 import numpy as np
 
 from gpuvc.assembly.direct import aligned_part
-from gpuvc.assembly.events import BLOCK, same_until
 from gpuvc.assembly.graph import (
     COUNT,
     FIRST_IN,
@@ -34,6 +33,7 @@ from gpuvc.assembly.graph import (
     has_room,
 )
 from gpuvc.kernels.codes import ALIGNS, CONSUMES_READ, CONSUMES_REFERENCE, N
+from gpuvc.kernels.cpu.sequences import WIDTH, below_mask, copy_bases, lowest_bit, same_until
 from gpuvc.kernels.jit import inner_kernel
 
 # Columns of `kmers`, int64[n, 9]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
@@ -97,41 +97,28 @@ def load_region(
 @inner_kernel
 def find_runs(text, quals, place, first_qual, length, read, min_base_quality, min_length, n_runs, runs):
     """Append one read's runs of usable bases → the new number of runs."""
-    start = t = 0
-    while t <= length:
-        end = min(t + BLOCK, length)
-        if end < length and are_usable(quals, first_qual + t, text, place + t, end - t, min_base_quality):
-            t = end
-            continue
-        for u in range(t, end + (end == length)):
-            if u == length or quals[first_qual + u] < min_base_quality or text[place + u] >= N:
-                if u - start >= min_length:
-                    runs[n_runs, RUN_READ] = read
-                    runs[n_runs, RUN_START] = place + start
-                    runs[n_runs, RUN_STOP] = place + u
-                    n_runs += 1
-                start = u + 1
-        t = end + (end == length)
-    return n_runs
-
-
-@inner_kernel
-def are_usable(quals, first_qual, text, place, length, min_base_quality):
-    """Whether all bases of a piece are known and of the quality. Indices without a sign, as in `same_until`."""
-    first_qual, place = np.uint64(first_qual), np.uint64(place)
     threshold = np.uint8(min(max(min_base_quality, 0), 255))
-    unusable = False
-    for u in range(np.uint64(length)):
-        unusable |= (quals[first_qual + u] < threshold) | (text[place + u] >= N)
-    return not unusable
+    start = 0
+    for t in range(0, length, WIDTH):
+        size = min(WIDTH, length - t)
+        mask = below_mask(quals, first_qual + t, threshold, size) | ~below_mask(text, place + t, np.uint8(N), size) & (1 << size) - 1
+        while mask:
+            end = t + lowest_bit(mask)
+            mask &= mask - 1
+            n_runs = append_run(read, place + start, place + end, min_length, n_runs, runs)
+            start = end + 1
+    return append_run(read, place + start, place + length, min_length, n_runs, runs)
 
 
 @inner_kernel
-def copy_bases(source, source_at, target, target_at, length):
-    """target[target_at:] = source[source_at:], so many. Indices without a sign, as in `same_until`."""
-    source_at, target_at = np.uint64(source_at), np.uint64(target_at)
-    for u in range(np.uint64(length)):
-        target[target_at + u] = source[source_at + u]
+def append_run(read, start, stop, min_length, n_runs, runs):
+    """Append a run unless it is too short → the new number of runs."""
+    if stop - start < min_length:
+        return n_runs
+    runs[n_runs, RUN_READ] = read
+    runs[n_runs, RUN_START] = start
+    runs[n_runs, RUN_STOP] = stop
+    return n_runs + 1
 
 
 @inner_kernel

@@ -9,8 +9,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from gpuvc.assembly.events import BLOCK, same_until
 from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_H, CIGAR_I, CIGAR_S, CONSUMES_READ, CONSUMES_REFERENCE, N
+from gpuvc.kernels.cpu.sequences import WIDTH, lowest_bit, unequal_mask
 from gpuvc.kernels.jit import inner_kernel
 
 MESSY = -1
@@ -32,17 +32,19 @@ INDEL_POS, DELETED, INSERTED, INDEL_READS, INDEL_REACH = range(5)
 EVENT_POS, EVENT_BASE, EVENT_INDEL, EVENT_READS = range(4)
 
 # An entry of `counts`, int64[4 n]: at 4 * offset + base, the reads that have the mismatch, and in units of INNER those of them in which it
-# is not near an end.
+# is not near an end. The entries that are not 0 are the `n_touched` that stand in `touched`.
 INNER = 1 << 32
 COUNT_MASK = INNER - 1
 
-DirectWorkspace = namedtuple("DirectWorkspace", "counts depth indels inserted events state links chains scores")
+DirectWorkspace = namedtuple("DirectWorkspace", "counts touched n_touched depth indels inserted events state links chains scores")
 
 
 def make_direct_workspace(longest_ref):
     """Scratch memory of `chain_reads` for regions over up to so many reference bases."""
     return DirectWorkspace(
         counts=np.zeros(4 * longest_ref, np.int64),
+        touched=np.empty(4 * longest_ref, np.int64),
+        n_touched=np.zeros(1, np.int64),
         depth=np.zeros(longest_ref + 1, np.int64),
         indels=np.zeros((MAX_INDELS, 5), np.int64),
         inserted=np.zeros((MAX_INDELS + 1, MAX_INSERTION), np.uint8),
@@ -116,24 +118,30 @@ def aligned_part(row, cigar, cigar_offsets, base_offsets):
 
 
 @inner_kernel
-def count_mismatches(ref, at, place, length, lo, hi, bases, quals, min_base_quality, counts, recent):
+def count_mismatches(ref, at, place, length, lo, hi, bases, quals, min_base_quality, recent, d):
     """Count the mismatches of one stretch of aligned bases → whether CROWD of the read's stood together.
 
     recent : int64[CROWD], places of the read's last mismatches, by turns; recent[CROWD] says whose turn it is.
     """
     crowded = False
-    t = same_until(ref, at, bases, place, 0, length)
-    while t < length:
-        base = bases[place + t]
-        if quals[place + t] >= min_base_quality and base < N:
-            counts[4 * (at + t) + base] += 1 + INNER * (place + t - lo >= EDGE and hi - place - t > EDGE)
-            turn = recent[CROWD]
-            recent[turn] = place + t
-            turn = (turn + 1) % CROWD
-            recent[CROWD] = turn
-            # The next in turn is the oldest.
-            crowded = crowded or place + t - recent[turn] < CROWD_SPAN
-        t = same_until(ref, at, bases, place, t + 1, length)
+    for t in range(0, length, WIDTH):
+        mask = unequal_mask(ref, at + t, bases, place + t, min(WIDTH, length - t))
+        while mask:
+            q = t + lowest_bit(mask)
+            mask &= mask - 1
+            base = bases[place + q]
+            if quals[place + q] >= min_base_quality and base < N:
+                cell = 4 * (at + q) + base
+                if d.counts[cell] == 0:
+                    d.touched[d.n_touched[0]] = cell
+                    d.n_touched[0] += 1
+                d.counts[cell] += 1 + INNER * (place + q - lo >= EDGE and hi - place - q > EDGE)
+                turn = recent[CROWD]
+                recent[turn] = place + q
+                turn = (turn + 1) % CROWD
+                recent[CROWD] = turn
+                # The next in turn is the oldest.
+                crowded = crowded or place + q - recent[turn] < CROWD_SPAN
     return crowded
 
 
@@ -142,8 +150,9 @@ def collect_evidence(
     ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, recent, d
 ):  # fmt: skip
     """Count what the reads show → number of distinct indels, or MESSY, then perhaps before all are counted."""
-    for t in range(4 * ref.size):
-        d.counts[t] = 0
+    for t in range(d.n_touched[0]):
+        d.counts[d.touched[t]] = 0
+    d.n_touched[0] = 0
     for t in range(ref.size + 1):
         d.depth[t] = 0
     n_indels = 0
@@ -165,7 +174,7 @@ def collect_evidence(
                 return MESSY
             if ALIGNS >> operation & 1:
                 crowded |= count_mismatches(
-                    ref, at, place, length, lo, hi, bases, quals, min_base_quality, d.counts, recent
+                    ref, at, place, length, lo, hi, bases, quals, min_base_quality, recent, d
                 )  # fmt: skip
             elif operation != CIGAR_I and operation != CIGAR_D:
                 return MESSY
@@ -221,18 +230,13 @@ def is_under_counted(i, size, d):
 def choose_events(size, n_indels, min_reads, d):
     """Events by position, those that min_reads reads show → their number, or MESSY."""
     n = 0
-    for block in range(0, 4 * size, BLOCK):
-        end = min(block + BLOCK, 4 * size)
-        any_event = False
-        for t in range(block, end):
-            any_event |= d.counts[t] & COUNT_MASK >= min_reads
-        if not any_event:
-            continue
-        for t in range(block, end):
-            if d.counts[t] & COUNT_MASK >= min_reads:
-                if n == MAX_EVENTS or d.counts[t] < INNER:
-                    return MESSY
-                n = add_event(t >> 2, t & 3, -1, d.counts[t] & COUNT_MASK, n, d.events)
+    for t in range(d.n_touched[0]):
+        cell = d.touched[t]
+        n_reads = d.counts[cell] & COUNT_MASK
+        if n_reads >= min_reads:
+            if n == MAX_EVENTS or d.counts[cell] < INNER:
+                return MESSY
+            n = add_event(cell >> 2, cell & 3, -1, n_reads, n, d.events)
     for i in range(n_indels):
         if d.indels[i, INDEL_READS] >= min_reads:
             if n == MAX_EVENTS:

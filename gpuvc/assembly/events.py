@@ -3,30 +3,11 @@
 import numpy as np
 
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, N
+from gpuvc.kernels.cpu.sequences import copy_bases, same_until
 from gpuvc.kernels.jit import inner_kernel, kernel
 
-BLOCK = 32  # bases that are looked at together
 
-
-@inner_kernel
-def same_until(one, one_at, other, other_at, start, stop):
-    """First offset from `start` on at which one[one_at:] and other[other_at:] differ; `stop` if none."""
-    # Indices without a sign: Numba counts negative ones from the end, and a loop that has to look is not made of vectors.
-    t, one_at, other_at = np.uint64(start), np.uint64(one_at), np.uint64(other_at)
-    while t < np.uint64(stop):
-        size = min(np.uint64(stop) - t, np.uint64(BLOCK))
-        different = np.uint8(0)
-        for u in range(size):
-            different |= one[one_at + t + u] ^ other[other_at + t + u]
-        if different != 0:
-            break
-        t += size
-    while t < np.uint64(stop) and one[one_at + t] == other[other_at + t]:
-        t += np.uint64(1)
-    return np.int64(t)
-
-
-@inner_kernel
+@inner_kernel(allocates=True)
 def with_room(array, used, more):
     """`array`, or a longer copy of its first `used` entries where `more` would not fit behind them."""
     if used + more <= array.size:
@@ -36,7 +17,7 @@ def with_room(array, used, more):
     return longer
 
 
-@kernel
+@kernel(allocates=True)
 def find_events(codes, codes_start, start, region_slots, bases, base_offsets, cigar, cigar_offsets, max_mnp_distance):
     """The event columns of a HaplotypeBatch, from event_slots to haplotype_event_offsets.
 
@@ -183,7 +164,7 @@ def add_event(codes, codes_start, ref_at, length, anchor, own, n_events, pos, re
         end = alt_offsets[last + 1]
         if ref_length[last] == 1 and end - alt_offsets[last] == 1:
             # A changed base with an indel behind it: the indel's anchor is the changed base.
-            alt[end : end + own.size] = own
+            copy_bases(own, 0, alt, end, own.size)
             ref_length[last] = length
             end += own.size
         else:
@@ -192,7 +173,7 @@ def add_event(codes, codes_start, ref_at, length, anchor, own, n_events, pos, re
             if own.size > 0:
                 first = alt_offsets[last]
                 alt[first] = codes[ref_at]
-                alt[first + 1 : first + 1 + own.size] = own
+                copy_bases(own, 0, alt, first + 1, own.size)
                 end = first + 1 + own.size
         alt_offsets[last + 1] = end
     else:
@@ -202,7 +183,7 @@ def add_event(codes, codes_start, ref_at, length, anchor, own, n_events, pos, re
         if anchor >= 0:
             alt[end] = codes[anchor]
             end += 1
-        alt[end : end + own.size] = own
+        copy_bases(own, 0, alt, end, own.size)
         alt_offsets[last + 1] = end + own.size
     first, end = alt_offsets[last], alt_offsets[last + 1]
     while ref_length[last] > 1 and end - first > 1 and codes[ref_at + ref_length[last] - 1] == alt[end - 1]:

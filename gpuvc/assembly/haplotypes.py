@@ -17,10 +17,11 @@ in), d the difference in length; no N inside; a match is worth 200, a mismatch -
 
 import numpy as np
 
-from gpuvc.assembly.events import find_events, same_until, with_room
+from gpuvc.assembly.events import find_events, with_room
 from gpuvc.assembly.smith_waterman import SOFTCLIP, align, append_operation, make_workspace, reverse_operations
 from gpuvc.batches import HaplotypeBatch
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CIGAR_M, CIGAR_S, N
+from gpuvc.kernels.cpu.sequences import copy_bases, same_until
 from gpuvc.kernels.jit import inner_kernel, kernel
 
 PADDING = 10  # N around either sequence, so that the ends stay together
@@ -104,7 +105,7 @@ def make_alignment_workspace(ref_lengths, base_offsets):
     )  # fmt: skip
 
 
-@kernel
+@kernel(allocates=True)
 def align_batch(
     codes, codes_start, start, end, region_slots, bases, base_offsets, is_ref, overhang, rows, back, band_rows, padded_ref,
     padded_haplotype, operations,
@@ -151,9 +152,9 @@ def align_to_reference(ref, haplotype, overhang, rows, back, band_rows, padded_r
 def best_path_by_matrix(ref, haplotype, overhang, rows, back, padded_ref, padded_haplotype, path):
     """The definition: align with N around, by the whole matrix → number of operations; 0 if an end was clipped or gapped."""
     n, m = ref.size, haplotype.size
-    padded_ref[PADDING : PADDING + n] = ref
+    copy_bases(ref, 0, padded_ref, PADDING, n)
     padded_ref[PADDING + n : 2 * PADDING + n] = N
-    padded_haplotype[PADDING : PADDING + m] = haplotype
+    copy_bases(haplotype, 0, padded_haplotype, PADDING, m)
     padded_haplotype[PADDING + m : 2 * PADDING + m] = N
     whole_ref, whole = padded_ref[: n + 2 * PADDING], padded_haplotype[: m + 2 * PADDING]
     offset, n_operations = align(whole_ref, whole, MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND, overhang, rows, back, path)

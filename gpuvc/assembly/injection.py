@@ -158,7 +158,7 @@ def _joined(values, offsets, more_values, more_offsets, order):
     return np.concatenate((values, more_values))[taken], new_offsets
 
 
-@kernel
+@kernel(allocates=True)
 def insert_alleles(
     first_pos, end_pos, start, region_slots, bases, base_offsets, cigar, cigar_offsets, is_ref, score, event_slots, event_pos,
     event_ref_length, event_alt, event_alt_offsets, haplotype_events, haplotype_event_offsets, pos, ref_length, alt, alt_offsets,

@@ -57,7 +57,7 @@ def lost_alleles(regions, region_reads, raw, haplotypes, codes, codes_start, cop
     return AlleleTable(pos, ref_length, alt, alt_offsets, np.zeros(len(pos), np.bool_))
 
 
-@kernel
+@kernel(allocates=True)
 def find_lost_alleles(
     is_searched, start, end, padded_start, padded_end, codes, codes_start, region_slots, pos, cigar, cigar_offsets, bases, quals,
     base_offsets, event_slots, event_pos, event_ref_length, event_alt, event_alt_offsets, min_base_quality, copy_cost,

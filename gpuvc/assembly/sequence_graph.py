@@ -471,7 +471,7 @@ def merge_all_predecessors(vertices, edges, sizes, spelled):
     return worked
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def look_of_graph(vertices, edges, sizes, spelled):
     """Hashes of what the vertices spell, and of what joined pairs spell: two uint64 arrays."""
     multiplier = np.uint64(0x9E3779B97F4A7C15)
@@ -516,7 +516,7 @@ def holds_same(one, other):
     return one.size == other.size and holds_all(one, other) and holds_all(other, one)
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def simplify(vertices, edges, sizes, spelled, work, marks):
     """Zip, then merge and split until nothing changes. work, marks : int64[>= vertices and edges], overwritten."""
     zip_chains(vertices, edges, sizes, spelled, work)

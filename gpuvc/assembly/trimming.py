@@ -48,7 +48,7 @@ def trim_haplotypes(regions, haplotypes, codes, codes_start, settings, forced=No
     )  # fmt: skip
 
 
-@kernel
+@kernel(allocates=True)
 def spans(
     codes, codes_start, region_start, region_end, padded_start, padded_end, event_slots, event_pos, event_ref_length, event_alt,
     event_alt_offsets, forced_pos, forced_ref_length, forced_alt, forced_alt_offsets, forced_symbolic, snp_padding, indel_padding,
@@ -117,7 +117,7 @@ def repeats(unit, tail, context):
     return k // unit.size
 
 
-@kernel
+@kernel(allocates=True)
 def cut(old_start, start, end, region_slots, bases, base_offsets, cigar, cigar_offsets, is_ref):
     """What is left of each haplotype → (region_slots, row it was, its first base, CIGARs, their offsets, lengths), in the final order."""
     n_regions = start.size

@@ -65,7 +65,7 @@ def genotype_alleles(table):
     return np.stack([carried.sum(axis=1), carried.argmax(axis=1), n_alleles - 1 - carried[:, ::-1].argmax(axis=1)], axis=1).astype(np.int32)
 
 
-@kernel
+@kernel(allocates=True)
 def sum_likelihoods(
     chosen, pair_slots, pair_sample, log10_slots, log10, table, alleles, allele_slots, least, likelihoods, slots, pls
 ):  # fmt: skip
@@ -171,7 +171,7 @@ def subset_pls(chosen, pls, slots, kept, kept_slots, n_samples, table, out, out_
                 out[first + g] -= least
 
 
-@kernel
+@kernel(allocates=True)
 def estimate_frequencies(
     chosen, pls, slots, allele_slots, pseudocounts, n_samples, spanning, table, log10_orders, log10_absent, counts, log10_reference
 ):

@@ -53,7 +53,7 @@ def fisher_strand(ref_forward, ref_reverse, alt_forward, alt_reverse):
     return -10 * log10(max(_fisher_two_sided(a, b, c, d), 1e-320)) + 0.0
 
 
-@kernel
+@kernel(allocates=True)
 def rank_sum(values, is_alt):
     """Mann-Whitney statistic of integer values 0..1023 of two groups.
 
@@ -119,7 +119,7 @@ def qual_by_depth(qual, allele_depths):
     return min(qual / depth, 35.0) if depth else None
 
 
-@kernel
+@kernel(allocates=True)
 def read_evidence(
     loci, pair_slots, allele_slots, penalties, allele_rows, allele_row_slots, pair_read, quality, end_distance, mapq, flag, depths, fs, sor,
     statistics, is_p, n_reads, mapq_squares,

@@ -31,7 +31,7 @@ def least_error_cost(ploidy):
     return 3 * int(costs[1] + (ploidy - 1) * costs[ploidy - 1]) // 2
 
 
-@kernel
+@kernel(allocates=True)
 def _error_weights(is_indel, pair_slots, is_reverse, allele_slots, penalties, table, least_cost, weights):
     for locus in range(pair_slots.size - 1):
         first, last = pair_slots[locus], pair_slots[locus + 1]

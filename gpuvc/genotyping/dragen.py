@@ -126,7 +126,7 @@ def least_log10(loci, haplotypes, region_reads, realigned, disqualified, reads, 
     return out
 
 
-@kernel
+@kernel(allocates=True)
 def raise_homozygous(
     region, pos, ref_length, allele_slots, first_base, is_single, foreign_phred, pair_slots, pair_row, pair_sample, log10_slots, log10,
     region_slots, disqualified, sample, reverse, misplaced, read_pos, soft_pos, soft_end, cigar, cigar_offsets, base_quals, base_offsets,
@@ -213,7 +213,7 @@ def _repeats_of(codes, at, base, step):
     return n
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def _dropout_of_strand(order, rows, slot, reverse, on_reverse, quals, log10, a, e, discount):
     """`dropout_phred` of the reads of one strand at a locus."""
     genotype, error, own_quals = np.zeros(order.size), np.zeros(order.size), np.empty(order.size, np.int64)
@@ -266,7 +266,7 @@ def _log10_mix(share, one, other):
     return top + np.log10(share * 10.0 ** (one - top) + (1.0 - share) * 10.0 ** (other - top))
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def _foreign_of_locus(rows, slot, reverse, critical, log10, a, f):
     """The best `foreign_log10` of forward, reverse and all reads of a locus."""
     thresholds = np.unique(critical)

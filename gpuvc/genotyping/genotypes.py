@@ -51,7 +51,7 @@ def log10_multinomials(ploidy, n_alleles):
     return np.array([(lgamma(ploidy + 1) - sum(lgamma(c + 1) for c in row)) / log(10) for row in table])
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def genotype_posteriors(pls, table, log10_orders, frequencies, posterior):
     """Write log10 P(genotype | reads) of one sample, its alleles drawn at these frequencies.
 
@@ -82,7 +82,7 @@ def genotype_posteriors(pls, table, log10_orders, frequencies, posterior):
         posterior[g] -= total
 
 
-@kernel
+@kernel(allocates=True)
 def allele_frequencies(pls, table, log10_orders, pseudocounts, posterior, effective_counts):
     """log10 P(no variant) of one sample at one locus, from HaplotypeCaller's allele-frequency model.
 
@@ -119,7 +119,7 @@ def allele_frequencies(pls, table, log10_orders, pseudocounts, posterior, effect
     return min(0.0, posterior[0])
 
 
-@kernel
+@kernel(allocates=True)
 def _judge(loci, pls, slots, locus_slots, rates, table, log10_orders, qual, best):
     n_genotypes, n_alleles = table.shape
     pseudocounts, counts, posterior = np.empty(n_alleles), np.empty(n_alleles), np.empty(n_genotypes)

@@ -32,7 +32,7 @@ def _take_median(counts, depth, first, last):
     return (lower + upper + 1) // 2
 
 
-@kernel
+@kernel(allocates=True)
 def find_blocks(
     start, target_start, target_end, covered, record_end, band_of, each_position, pls, quality, depth, block_start, block_end, block_band,
     block_pls, block_least, block_median,

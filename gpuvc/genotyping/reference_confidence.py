@@ -172,7 +172,7 @@ def uninformative(bases, base_quals, n, ref, first, last, most, total, base_cost
     return lowest
 
 
-@kernel
+@kernel(allocates=True)
 def find_repeats(codes, unlike, hidden_from):
     """Compare the reference to itself, INDEL_SIZE times.
 
@@ -329,7 +329,7 @@ def find_plain(cigar, cigar_offsets, plain):
 # ------------------------------------------------------------------------------------------------------------------- all reads
 
 
-@kernel
+@kernel(allocates=True)
 def add_rows(
     segment_rows, segment_start, segment_end, window_start, window_end, heard, read, pos, end, cigar, cigar_offsets, bases,
     base_quals, base_offsets, read_pos, read_end, flag, mate_contig_id, mate_pos, template_length, only_aligned, as_gatk, codes,

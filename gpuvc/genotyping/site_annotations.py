@@ -29,7 +29,7 @@ def informative_allele(log10):
     return which if best - second > INFORMATIVE_LOG10 else -1
 
 
-@kernel
+@kernel(allocates=True)
 def annotate_records(
     record_locus, out_slots, out_alleles, with_non_ref, allele_slots, pair_slots, pair_sample, pair_reverse, pair_mapq, pair_base_qual,
     pair_end_distance, log10_slots, log10, n_samples, depth_slots, depths, strand_depths, fs, sor, statistics, is_p,
@@ -117,7 +117,7 @@ def _contains(values, value):
     return False
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def _non_ref_again(own, row):
     """`median_below_best` of the record's alleles, below the best of all that the locus has."""
     best = row[: row.size - 1].max()

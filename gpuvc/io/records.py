@@ -244,7 +244,7 @@ def scan_records(
     return ended
 
 
-@kernel
+@kernel(allocates=True)
 def _unpack_bases(source, to, n_bases, to_end):
     """n packed bases to codes, 32 at a time while they end before `to_end`: what they write past the read, the next read overwrites.
 

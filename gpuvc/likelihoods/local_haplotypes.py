@@ -10,6 +10,7 @@ import numpy as np
 
 from gpuvc.kernels.codes import ALIGNS, CONSUMES_READ, CONSUMES_REFERENCE
 from gpuvc.kernels.cpu.align import BAND_PAD
+from gpuvc.kernels.cpu.sequences import copy_bases
 from gpuvc.kernels.jit import kernel
 from gpuvc.settings import MAX_INDEL_BP
 
@@ -165,7 +166,7 @@ def _apply(alleles, n_alleles, pos, length, base, indel, inserted, inserted_offs
         if indel[a] < 0:
             if p < at or p >= stop:
                 continue
-            out[n : n + p - at] = reference[at:p]
+            copy_bases(reference, at, out, n, p - at)
             n += p - at
             out[n] = base[a]
             n += 1
@@ -173,24 +174,24 @@ def _apply(alleles, n_alleles, pos, length, base, indel, inserted, inserted_offs
         else:
             if p + 1 < at or p + 1 >= stop:
                 continue
-            out[n : n + p + 1 - at] = reference[at : p + 1]
+            copy_bases(reference, at, out, n, p + 1 - at)
             n += p + 1 - at
             at = p + 1
             if length[a] > 0:
                 first = inserted_offsets[indel[a]]
-                out[n : n + length[a]] = inserted[first : first + length[a]]
+                copy_bases(inserted, first, out, n, length[a])
                 n += length[a]
             else:
                 at -= length[a]
             shift += length[a]
             low, high = min(low, shift), max(high, shift)
     if at < stop:
-        out[n : n + stop - at] = reference[at:stop]
+        copy_bases(reference, at, out, n, stop - at)
         n += stop - at
     return n, low, high
 
 
-@kernel
+@kernel(allocates=True)
 def _build(
     loci, pos, length, base, indel, inserted, inserted_offsets, locus_slots, start, end, window_low, window_high, pair_slots, pair_read,
     carried_slots, carried, reference, reference_start, gap_open_table, gap_extend_table, slots, offsets, bases, gap_open, gap_extend,

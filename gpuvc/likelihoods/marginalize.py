@@ -259,7 +259,7 @@ def find_loci(
     return n_loci
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def _drop_alleles(n_keep, n_alleles, allele_event, haplotype_allele, score):
     """Keep the reference and the alleles on the best-scored haplotypes, in their order; haplotypes of the others get -1."""
     best, second = np.full(n_alleles, -np.inf), np.full(n_alleles, -np.inf)
@@ -401,7 +401,7 @@ def score_alleles(
                 out[slot + n_alleles - 1] = median_below_best(out[slot : slot + n_alleles - 1])
 
 
-@kernel
+@kernel(allocates=True)
 def median_below_best(values):
     """Median of the values below the greatest, which stands for an allele nobody proposed; the greatest itself if all are equal."""
     best = values.max()

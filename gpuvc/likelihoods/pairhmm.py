@@ -128,7 +128,7 @@ def _without_soft_clips(region_reads):
     return replace(region_reads, base_offsets=new, bases=region_reads.bases[flat], base_quals=region_reads.base_quals[flat])
 
 
-@kernel
+@kernel(allocates=True)
 def find_equal_reads(region_slots, base_offsets, bases, base_quals, group, twin):
     """Write for each row the first of its region with the same group, bases and qualities (itself, most often); -1 if it is unused or
     empty.

@@ -198,7 +198,7 @@ def _longest(base_offsets):
     return longest
 
 
-@kernel
+@kernel(allocates=True)
 def repeat_gap_open_quals(base_offsets, bases, costs, out):
     """`gap_open_quals` by period and copies of the repeat with most copies that covers the base or begins right after it.
 

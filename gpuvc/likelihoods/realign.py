@@ -129,7 +129,7 @@ def last_exact_placement(ref, query):
     return -1
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def _overhangs(ref, query, bases):
     """Whether query fits without mismatch when up to `bases` of it hang over one end of ref."""
     for over in range(1, min(bases, query.size) + 1):
@@ -160,7 +160,7 @@ def align_to_haplotype(ref, query, rows, back, cigar):
     return trace_back(ref.size, query.size, end_row, end_column, SOFTCLIP, back, cigar)
 
 
-@inner_kernel
+@inner_kernel(allocates=True)
 def fill_near(ref, query, at_least, columns, back):
     """`fill`, but only the cells from which a score of `at_least` can still be reached → the cell where the alignment ends.
 
@@ -443,7 +443,7 @@ def _longest(offsets):
     return longest
 
 
-@kernel
+@kernel(allocates=True)
 def _realign(
     region_slots, bases, base_offsets, cigar, cigar_offsets, kept, log10, matrix_offsets, haplotype_start, haplotype_slots, haplotype_bases,
     haplotype_offsets, haplotype_cigar, haplotype_cigar_offsets, is_ref, priority, pos, end, haplotype, new_offsets,

@@ -77,7 +77,7 @@ def cut_windows(region_reads, haplotypes, is_scored):
     return Windows(group, slots, bases[: base_offsets[-1]], base_offsets, haplotype_slots, window)
 
 
-@kernel
+@kernel(allocates=True)
 def find_groups(
     region_slots, pos, end, base_offsets, is_scored, start, stop, event_slots, event_pos, event_ref_length, group, region_of, spans
 ):  # fmt: skip

@@ -320,7 +320,7 @@ def _several_samples(pls, rows, n_rows, log_combinations, ref_prior, alt_prior, 
     return 1.0 - absent if absent <= most_absent else 0.0
 
 
-@kernel
+@kernel(allocates=True)
 def _probabilities(sums, present, priors, pow10, log_combinations, ref_prior, alt_prior, most_absent, out):
     """Fill out, float64[K], from the sums of `_add_likelihoods`."""
     n_loci, n_samples, n_genotypes = sums.shape

@@ -95,7 +95,7 @@ def _correct_pair(a, b, pos, ref_end, cigar, cigar_offsets, bases, base_quals, b
         at = stop
 
 
-@kernel
+@kernel(allocates=True)
 def _find_pairs(use, name_hash, pos, ref_end, flag, mate_pos, mates):
     """mates[u]: the used read that is the mate of used read u and starts before it or with it, and overlaps it; -1 for none.
 

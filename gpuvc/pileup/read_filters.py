@@ -154,7 +154,7 @@ def _mix(x):
     return x >> np.uint64(1)
 
 
-@kernel
+@kernel(allocates=True)
 def _downsample(keep, pos, flag, name_hash, cap):
     """Of the kept reads that start at one position keep the `cap` with the smallest hash of name and flag. Returns how many go."""
     n_dropped = 0

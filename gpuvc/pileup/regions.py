@@ -134,7 +134,7 @@ def _cut(
     return n_found
 
 
-@kernel
+@kernel(allocates=True)
 def _cut_units(
     raw, start, units, first, last, contig_length, need, streamed, threshold, min_size, max_size, weights, anchors, starts, ends, actives
 ):

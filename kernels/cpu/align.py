@@ -130,7 +130,7 @@ def score_pair(
         penalties[a] = min(penalties[a] - best, cap[k]) if best <= misfit[n_rows] else 0
 
 
-@kernel
+@kernel(allocates=True)
 def score_segments(
     pair_locus, segment_first, segment_length, segment_ref, cap, allele_slots, bases, base_quals, mismatch, misfit,
     haplotype_slots, haplotype_start, haplotype_offsets, haplotype_bases, gap_open, gap_extend, cheapest_gap, shift_low, shift_high,

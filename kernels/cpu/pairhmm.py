@@ -56,7 +56,7 @@ def _error_probabilities():
 ERROR_PROBABILITY = _error_probabilities()
 
 
-@kernel(error_model="numpy")
+@kernel(allocates=True, error_model="numpy")
 def row_coefficients(
     read_offsets, read_bases, base_quals, insertion_quals, deletion_quals, error, gap_continuation,
     coefficients, start, product, exponent, lowered,
@@ -364,7 +364,7 @@ def log10_of(x):
     return exponent * LOG10_2 + (2.0 * s * series) * LOG10_E
 
 
-@kernel(error_model="numpy")
+@kernel(allocates=True, error_model="numpy")
 def settle(
     read_slots, haplotype_slots, haplotype_offsets, sums, sum_offsets, product, exponent, lowered, start_log2, is_last, redo, log10,
     row_offsets,

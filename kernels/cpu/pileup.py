@@ -38,7 +38,7 @@ def follows_reference(c, first, cigar):
     return c > first and ((1 << (cigar[c - 1] & 15)) & CONSUMES_REFERENCE) != 0
 
 
-@kernel
+@kernel(allocates=True)
 def pile_up(use, pos, flag, mapq, cigar, cigar_offsets, bases, base_quals, base_offsets, window_start, min_base_quality, counts):
     """Add the reads `use` to `counts`.
 
