@@ -166,7 +166,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
         settings = replace(settings, sample_ploidy=ploidy)
         with clock.stage("assembly"):
             whole = finalise_reads(batch, reads, use, sample, settings)
-            raw = assemble(batch, whole, codes, window.start, settings)
+            raw = assemble(batch, whole, codes, window.start, settings, n_samples)
             aligned = align_haplotypes(batch, raw, codes, window.start, settings)
             if settings.concordance != "hc":
                 lost = lost_alleles(

@@ -57,8 +57,8 @@ OUTCOMES = ("not tried", "assembled", "reference too short", "reference repeats 
 # Entries of `options`, int64.
 (
     MIN_BASE_QUALITY, MIN_PRUNING, ADAPTIVE_PRUNING, MAX_HAPLOTYPES, ALLOW_REPEATS, MIN_BRANCH_LENGTH, PAST_FORKS, MATCHING_BASES,
-    LEGACY_CYCLES, DIRECT, SHORTEST_KMER, LONGEST_KMER, N_OPTIONS,
-) = range(13)  # fmt: skip
+    LEGACY_CYCLES, DIRECT, SHORTEST_KMER, LONGEST_KMER, N_COPIES, N_OPTIONS,
+) = range(14)  # fmt: skip
 
 # Why `assemble_regions` came back.
 FINISHED, WORKSPACE_FULL, OUTPUT_FULL = range(3)
@@ -322,7 +322,7 @@ def assemble_regions(
         if options[DIRECT] != 0:
             n_chains, n_events = chain_reads(
                 ref, padded_start[g], region_slots[g], region_slots[g + 1], pos, cigar, cigar_offsets, bases, base_quals, base_offsets,
-                options[MIN_BASE_QUALITY], options[MIN_PRUNING], w.recent, w.direct,
+                options[MIN_BASE_QUALITY], options[MIN_PRUNING], options[N_COPIES], w.recent, w.direct,
             )  # fmt: skip
             if n_chains != MESSY:
                 n = put_chains(
@@ -373,7 +373,7 @@ def assemble_regions(
     return padded_start.size, FINISHED
 
 
-def _options_of(settings):
+def _options_of(settings, n_samples):
     """The settings of assembly as the kernels take them."""
     options = np.zeros(N_OPTIONS, np.int64)
     options[MIN_BASE_QUALITY] = settings.min_base_quality
@@ -386,12 +386,13 @@ def _options_of(settings):
     options[MATCHING_BASES] = settings.matching_bases_in_dangling_end
     options[LEGACY_CYCLES] = settings.legacy_graph_cycle_detection
     options[SHORTEST_KMER], options[LONGEST_KMER] = min(settings.kmer_sizes), max(settings.kmer_sizes)
+    options[N_COPIES] = n_samples * settings.sample_ploidy
     # Adaptive pruning decides by likelihood what counts as an error: only the graphs know it.
     options[DIRECT] = settings.concordance == "none" and not settings.adaptive_pruning
     return options
 
 
-def assemble(regions, region_reads, codes, codes_start, settings):
+def assemble(regions, region_reads, codes, codes_start, settings, n_samples=1):
     """Haplotypes of every region, by graphs → RawHaplotypes.
 
     Parameters
@@ -402,10 +403,12 @@ def assemble(regions, region_reads, codes, codes_start, settings):
     codes : uint8[n]
         Reference bases from `codes_start` (0-based) on; they hold every padded region.
     settings : Settings
+    n_samples : int
+        Whose reads these are, each of settings.sample_ploidy chromosome copies.
     """
     n_regions = regions.n_regions
     kmer_sizes = np.array(settings.kmer_sizes, np.int64)
-    options = _options_of(settings)
+    options = _options_of(settings, n_samples)
     n_reads = np.diff(region_reads.region_slots)
     lengths = (regions.padded_end - regions.padded_start).astype(np.int64)
     n_text = lengths + np.diff(region_reads.base_offsets[region_reads.region_slots])

@@ -1,8 +1,8 @@
 """Haplotypes straight from the alignments of a region's reads, where these are so plain that a graph would find the same alleles.
 
 Mismatches and indels that enough reads show are events; the reads that cover two neighbours say which of their alleles go together.
-A region is left to the graphs (it is messy) when its events stand close together or are many, when mismatches crowd in several reads,
-when an allele is seen at read ends alone, when an indel may be under-counted beside mismatches, or when an event gets into no haplotype.
+A region is left to the graphs (it is messy) when its events stand close together or are many, when mismatches crowd in several reads
+at one place, when an allele is seen at read ends alone, when an indel may be under-counted beside mismatches, or when an event gets into no haplotype.
 """
 
 from collections import namedtuple
@@ -19,11 +19,13 @@ MAX_EVENTS = 12
 MAX_CHAINS = 64
 MAX_INDELS = 64  # distinct ones of a region, lone ones included
 MAX_INSERTION = 64
-EDGE = 10  # an allele that no read shows farther from its ends may be the end of an indel
+EDGE = 10  # an allele that no read shows farther from its ends may be the end of an indel; a cut at the region's bounds is no end
 SNV_DISTANCE, INDEL_DISTANCE = 10, 20  # events nearer than that are messy
 CROWD, CROWD_SPAN = 4, 20  # so many mismatches of a read within so many bases are a crowd
-MAX_CROWDED_READS = 1
-LONE_DISTANCE, LONE_SHARE = 15, 0.1  # mismatches beside a lone indel may be the same allele; worth a graph from this share of depth on
+CROWD_BIN = 16  # crowds of as many or fewer bases between them are at one place
+LONE_DISTANCE = 15  # mismatches beside a lone indel may be the same allele
+# Of one chromosome copy's share of the reads at a place: fewer that show an allele are errors; fewer that hide one need no graph.
+ERROR_SHARE, MESS_SHARE = 0.1, 0.2
 FEW_LINKS, ONE_IS_ENOUGH = 2, 6  # below so many links all pairs of alleles go; below so many one read makes a pair
 
 # Columns of `indels`, int64[n, 5]: first reference base behind or in it, bases deleted, inserted, reads, end of where it could stand.
@@ -36,7 +38,7 @@ EVENT_POS, EVENT_BASE, EVENT_INDEL, EVENT_READS = range(4)
 INNER = 1 << 32
 COUNT_MASK = INNER - 1
 
-DirectWorkspace = namedtuple("DirectWorkspace", "counts touched n_touched depth indels inserted events state links chains scores")
+DirectWorkspace = namedtuple("DirectWorkspace", "counts touched n_touched crowds depth indels inserted events state links chains scores")
 
 
 def make_direct_workspace(longest_ref):
@@ -45,6 +47,7 @@ def make_direct_workspace(longest_ref):
         counts=np.zeros(4 * longest_ref, np.int64),
         touched=np.empty(4 * longest_ref, np.int64),
         n_touched=np.zeros(1, np.int64),
+        crowds=np.empty(longest_ref // CROWD_BIN + 2, np.int64),
         depth=np.zeros(longest_ref + 1, np.int64),
         indels=np.zeros((MAX_INDELS, 5), np.int64),
         inserted=np.zeros((MAX_INDELS + 1, MAX_INSERTION), np.uint8),
@@ -118,12 +121,13 @@ def aligned_part(row, cigar, cigar_offsets, base_offsets):
 
 
 @inner_kernel
-def count_mismatches(ref, at, place, length, lo, hi, bases, quals, min_base_quality, recent, d):
-    """Count the mismatches of one stretch of aligned bases → whether CROWD of the read's stood together.
+def count_mismatches(ref, at, place, length, inner_start, inner_end, bases, quals, min_base_quality, recent, d):
+    """Count the mismatches of one stretch of aligned bases → offset in `ref` where CROWD of the read's stood together; -1: nowhere.
 
-    recent : int64[CROWD], places of the read's last mismatches, by turns; recent[CROWD] says whose turn it is.
+    inner_start, inner_end : the bases between are not near an end of the read. recent : int64[CROWD], places of the read's last
+    mismatches, by turns; recent[CROWD] says whose turn it is.
     """
-    crowded = False
+    crowded = -1
     for t in range(0, length, WIDTH):
         mask = unequal_mask(ref, at + t, bases, place + t, min(WIDTH, length - t))
         while mask:
@@ -135,13 +139,14 @@ def count_mismatches(ref, at, place, length, lo, hi, bases, quals, min_base_qual
                 if d.counts[cell] == 0:
                     d.touched[d.n_touched[0]] = cell
                     d.n_touched[0] += 1
-                d.counts[cell] += 1 + INNER * (place + q - lo >= EDGE and hi - place - q > EDGE)
+                d.counts[cell] += 1 + INNER * (inner_start <= place + q < inner_end)
                 turn = recent[CROWD]
                 recent[turn] = place + q
                 turn = (turn + 1) % CROWD
                 recent[CROWD] = turn
                 # The next in turn is the oldest.
-                crowded = crowded or place + q - recent[turn] < CROWD_SPAN
+                if place + q - recent[turn] < CROWD_SPAN:
+                    crowded = at + q
     return crowded
 
 
@@ -155,8 +160,9 @@ def collect_evidence(
     d.n_touched[0] = 0
     for t in range(ref.size + 1):
         d.depth[t] = 0
+    for t in range(ref.size // CROWD_BIN + 2):
+        d.crowds[t] = 0
     n_indels = 0
-    n_crowded = 0
     for row in range(first_row, last_row):
         first, last, lo, hi = aligned_part(row, cigar, cigar_offsets, base_offsets)
         at = pos[row] - start
@@ -164,22 +170,26 @@ def collect_evidence(
         for t in range(CROWD):
             recent[t] = -CROWD_SPAN
         recent[CROWD] = 0
-        crowded = False
+        crowded = -1
         if at < 0 or at > ref.size:
             return MESSY
         d.depth[at] += 1
+        end = at
+        for c in range(first, last):
+            end += np.int64(cigar[c]) >> 4 if CONSUMES_REFERENCE >> (cigar[c] & 15) & 1 else 0
+        if end > ref.size:
+            return MESSY
+        inner_start, inner_end = lo + EDGE * (at > 0), hi - EDGE * (end < ref.size)
         for c in range(first, last):
             operation, length = np.int64(cigar[c]) & 15, np.int64(cigar[c]) >> 4
-            if CONSUMES_REFERENCE >> operation & 1 and at + length > ref.size:
-                return MESSY
             if ALIGNS >> operation & 1:
-                crowded |= count_mismatches(
-                    ref, at, place, length, lo, hi, bases, quals, min_base_quality, recent, d
-                )  # fmt: skip
+                crowded = max(
+                    crowded, count_mismatches(ref, at, place, length, inner_start, inner_end, bases, quals, min_base_quality, recent, d)
+                )
             elif operation != CIGAR_I and operation != CIGAR_D:
                 return MESSY
             elif c == first or c == last - 1 or ALIGNS >> (cigar[c - 1] & 15) & 1 == 0 or ALIGNS >> (cigar[c + 1] & 15) & 1 == 0:
-                crowded = True
+                crowded = max(crowded, at)
             else:
                 inserted = length if operation == CIGAR_I else 0
                 if is_sure(place - 1, inserted + 2, bases, quals, min_base_quality):
@@ -193,12 +203,21 @@ def collect_evidence(
             if CONSUMES_READ >> operation & 1:
                 place += length
         d.depth[at] -= 1
-        n_crowded += crowded
-        if n_crowded > MAX_CROWDED_READS:
-            return MESSY
+        if crowded >= 0:
+            d.crowds[crowded // CROWD_BIN] += 1
     for t in range(ref.size):
         d.depth[t + 1] += d.depth[t]
     return n_indels
+
+
+@inner_kernel
+def is_crowded(size, min_reads, n_copies, d):
+    """Whether mismatches crowd at one place in enough reads that an allele could be behind it."""
+    for t in range(size // CROWD_BIN + 1):
+        n = d.crowds[t] + d.crowds[t + 1]
+        if n >= min_reads and n * n_copies >= MESS_SHARE * d.depth[min(t * CROWD_BIN, size)]:
+            return True
+    return False
 
 
 @inner_kernel
@@ -217,32 +236,38 @@ def add_event(pos, base, indel, n_reads, n, events):
 
 
 @inner_kernel
-def is_under_counted(i, size, d):
+def is_under_counted(i, size, n_copies, d):
     """Whether mismatches beside a lone indel could be reads of the same allele, and enough of them to matter."""
     near = 1
     first, end = max(0, d.indels[i, INDEL_POS] - LONE_DISTANCE), min(size, d.indels[i, INDEL_REACH] + LONE_DISTANCE)
     for t in range(4 * first, 4 * end):
         near += d.counts[t] & COUNT_MASK
-    return near > 1 and near >= LONE_SHARE * d.depth[d.indels[i, INDEL_POS]]
+    return near > 1 and near * n_copies >= MESS_SHARE * d.depth[d.indels[i, INDEL_POS]]
 
 
 @inner_kernel
-def choose_events(size, n_indels, min_reads, d):
-    """Events by position, those that min_reads reads show → their number, or MESSY."""
+def choose_events(size, n_indels, min_reads, n_copies, d):
+    """Events by position, those that enough reads show → their number, or MESSY."""
     n = 0
     for t in range(d.n_touched[0]):
         cell = d.touched[t]
-        n_reads = d.counts[cell] & COUNT_MASK
-        if n_reads >= min_reads:
-            if n == MAX_EVENTS or d.counts[cell] < INNER:
+        n_reads, depth = d.counts[cell] & COUNT_MASK, d.depth[cell >> 2]
+        if n_reads < min_reads or n_reads * n_copies < ERROR_SHARE * depth:
+            continue
+        if d.counts[cell] < INNER:
+            if n_reads * n_copies >= MESS_SHARE * depth:
                 return MESSY
-            n = add_event(cell >> 2, cell & 3, -1, n_reads, n, d.events)
+            continue
+        if n == MAX_EVENTS:
+            return MESSY
+        n = add_event(cell >> 2, cell & 3, -1, n_reads, n, d.events)
     for i in range(n_indels):
-        if d.indels[i, INDEL_READS] >= min_reads:
+        pos, n_reads = d.indels[i, INDEL_POS], d.indels[i, INDEL_READS]
+        if n_reads >= min_reads and n_reads * n_copies >= ERROR_SHARE * d.depth[pos]:
             if n == MAX_EVENTS:
                 return MESSY
-            n = add_event(d.indels[i, INDEL_POS], -1, i, d.indels[i, INDEL_READS], n, d.events)
-        elif is_under_counted(i, size, d):
+            n = add_event(pos, -1, i, n_reads, n, d.events)
+        elif is_under_counted(i, size, n_copies, d):
             return MESSY
     for j in range(1, n):
         before, indel = d.events[j - 1, EVENT_INDEL], d.events[j, EVENT_INDEL]
@@ -344,12 +369,12 @@ def spell_chain(chain, ref, n_events, d, letters):
 
 @inner_kernel
 def chain_reads(
-    ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, min_reads, recent, d
+    ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, min_reads, n_copies, recent, d
 ):  # fmt: skip
     """Haplotypes of one region, for `spell_chain` → (number of chains, of events); MESSY instead of the first: take the graphs.
 
     ref : uint8[padded span], from `start` on. Rows first_row to last_row of RegionReads, whose columns follow.
-    min_reads : an allele that fewer show is an error. recent : int64[CROWD + 1], scratch.
+    min_reads : an allele that fewer show is an error. n_copies : chromosome copies that the reads are of. recent : int64[CROWD + 1], scratch.
     """
     any_unknown = False
     for t in range(ref.size):
@@ -359,9 +384,9 @@ def chain_reads(
     n_indels = collect_evidence(
         ref, start, first_row, last_row, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, recent, d
     )  # fmt: skip
-    if n_indels == MESSY:
+    if n_indels == MESSY or is_crowded(ref.size, min_reads, n_copies, d):
         return MESSY, 0
-    n_events = choose_events(ref.size, n_indels, min_reads, d)
+    n_events = choose_events(ref.size, n_indels, min_reads, n_copies, d)
     if n_events == MESSY:
         return MESSY, 0
     if n_events > 0:
