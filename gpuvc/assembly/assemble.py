@@ -15,6 +15,7 @@ from gpuvc.assembly.debruijn import (
     N_KMERS,
     N_REPEATS,
     READ_START,
+    REPEATED,
     STAMP,
     count_kmers,
     count_read_kmers,
@@ -114,16 +115,16 @@ def make_workspace(n_text, n_reads, n_samples, shortest_kmer, longest_ref, n_pru
     )
     return Workspace(
         text=np.empty(n_text, np.uint8),
-        kmer_at=np.empty(n_text, np.int64),
+        kmer_at=np.empty(n_text, np.int32),
         reads=np.empty((max(n_reads, n_samples) + 1, 4), np.int64),
         runs=np.empty((n_text // shortest_kmer + 1, 4), np.int64),
         stretches=np.empty((n_text // shortest_kmer + 1, 3), np.int64),
         passed=np.empty(longest_ref + 1, np.int64),
         joints=np.empty(longest_ref + 1, np.int64),
         slots=np.zeros((4 * n, 2), np.int64),
-        kmers=np.empty((2 * n, KMER_COLUMNS), np.int64),
-        tally=np.zeros(3, np.int64),
-        tables=np.empty((4, n, 8), np.int64),
+        kmers=np.empty((2 * n, KMER_COLUMNS), np.int32),
+        tally=np.zeros(4, np.int64),
+        tables=np.empty((4, n, 8), np.int32),
         sizes=np.zeros((2, 5), np.int64),
         top_counts=np.empty((n, n_pruning_samples), np.int64),
         lists=np.empty((3, n), np.int64),
@@ -144,9 +145,11 @@ def make_workspace(n_text, n_reads, n_samples, shortest_kmer, longest_ref, n_pru
 def enter_kmers(k, ref_length, n_turns, allow_repeats, w):
     """Fill the table of k-mers → ASSEMBLED, REFERENCE_REPEATS, or NOT_TRIED if it is too small."""
     tally = w.tally
+    if k <= tally[REPEATED] and not allow_repeats:
+        return REFERENCE_REPEATS
     tally[N_KMERS] = tally[N_REPEATS] = 0
     tally[STAMP] += 1
-    if not count_kmers(0, 0, ref_length, 0, 0, k, 0, w.text, w.stretches, w.slots, w.kmers, w.kmer_at, tally):
+    if not count_kmers(0, 0, ref_length, 0, 0, k, 0, w.text, w.stretches, w.slots, w.kmers, w.kmer_at, tally, not allow_repeats):
         return NOT_TRIED
     if tally[N_REPEATS] > 0 and not allow_repeats:
         return REFERENCE_REPEATS
@@ -340,6 +343,7 @@ def assemble_regions(
         # Where reads are many, the largest k alone finds what is there; where they are few, they may share no more than short k-mers.
         one_is_enough = options[DIRECT] != 0 and w.reads[n_reads, READ_START] >= (1 + DEEP) * ref.size
         found_any = False
+        w.tally[REPEATED] = 0
         for attempt in range(tried.shape[1]):
             is_given = attempt < n_given
             is_last = attempt == tried.shape[1] - 1

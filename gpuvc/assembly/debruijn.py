@@ -49,8 +49,9 @@ READ_START, READ_STRETCH, READ_SAMPLE, SAMPLE_TURN = range(4)
 STRETCH_START, STRETCH_STOP, STRETCH_SHIFT = range(3)
 # Columns of `slots`, int64[2 ** n, 2]: the key; the row of `kmers`, and above it the number that says whether it is of this table.
 SLOT_KEY, SLOT_ROW = range(2)
-# Entries of `tally`, int64[3]: distinct k-mers, those that some sequence has twice, the number that marks slots in use.
-N_KMERS, N_REPEATS, STAMP = range(3)
+# Entries of `tally`, int64[4]: distinct k-mers, those that some sequence has twice, the number that marks slots in use, bases of a stretch
+# that the reference is known to have twice.
+N_KMERS, N_REPEATS, STAMP, REPEATED = range(4)
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 RADIX = np.uint64(5)
@@ -205,11 +206,11 @@ def enter_kmer(key, place, k, text, slots, kmers, tally):
 
 @inner_kernel
 def count_kmers(
-    sequence, start, stop, first_stretch, last_stretch, k, n_ref, text, stretches, slots, kmers, kmer_at, tally
+    sequence, start, stop, first_stretch, last_stretch, k, n_ref, text, stretches, slots, kmers, kmer_at, tally, until_repeat
 ):  # fmt: skip
     """Enter the k-mers of one sequence, text[start:stop]; those it has twice are marked → False if the table is too small.
 
-    n_ref : k-mers of the reference, which are in the table unless this is it. kmer_at : int64, gets the row of each place's k-mer, but
+    until_repeat : leave the rest at the first of these, and note in `tally` how long the stretch is. n_ref : k-mers of the reference, which are in the table unless this is it. kmer_at : int64, gets the row of each place's k-mer, but
     for those in stretches: that is the row of the reference's.
     """
     if 2 * (tally[N_KMERS] + stop - start) > slots.shape[0] or tally[N_KMERS] + stop - start > kmers.shape[0]:
@@ -249,6 +250,9 @@ def count_kmers(
         ):
             kmers[row, KMER_REPEATS] = 1
             tally[N_REPEATS] += 1
+            if until_repeat:
+                tally[REPEATED] = same_until(text, kmers[row, KMER_PLACE], text, place, k, stop - place)
+                return True
         kmers[row, KMER_SEQUENCE] = sequence
         place += 1
     return True
@@ -276,7 +280,7 @@ def count_read_kmers(runs, n_turns, k, n_ref, reads, text, stretches, slots, kme
         if i + 1 == n_turns or runs[runs[i + 1, RUN_TURN], RUN_READ] != read:
             first, last = reads[read, READ_STRETCH], reads[read + 1, READ_STRETCH]
             start, stop = reads[read, READ_START], runs[run, RUN_STOP]
-            if not count_kmers(read + 1, start, stop, first, last, k, n_ref, text, stretches, slots, kmers, kmer_at, tally):
+            if not count_kmers(read + 1, start, stop, first, last, k, n_ref, text, stretches, slots, kmers, kmer_at, tally, False):
                 return False
     return True
 

@@ -284,6 +284,17 @@ def read_alleles(
     """Write what one read says of each event into d.state: 1 has it, 0 has not, -1 cannot say."""
     first, last, place, _ = aligned_part(row, cigar, cigar_offsets, base_offsets)
     at = pos[row] - start
+    if last - first == 1 and ALIGNS >> (cigar[first] & 15) & 1:
+        # Nearly every read.
+        length = np.int64(cigar[first]) >> 4
+        for j in range(n_events):
+            i, q = d.events[j, EVENT_INDEL], d.events[j, EVENT_POS] - at
+            if i >= 0:
+                d.state[j] = 0 if q > 0 and at + length > d.indels[i, INDEL_REACH] else -1
+            else:
+                is_seen = 0 <= q < length and is_sure(place + q, 1, bases, quals, min_base_quality)
+                d.state[j] = bases[place + q] == d.events[j, EVENT_BASE] if is_seen else -1
+        return
     end = at
     for c in range(first, last):
         end += np.int64(cigar[c]) >> 4 if CONSUMES_REFERENCE >> (cigar[c] & 15) & 1 else 0

@@ -7,10 +7,11 @@ from operator import itemgetter
 import numpy as np
 
 from gpuvc.assembly.events import compare_bases, has_event, with_room
-from gpuvc.assembly.haplotypes import align_batch, make_alignment_workspace, offsets_of, with_events
+from gpuvc.assembly.haplotypes import align_batch, make_alignment_workspace, with_events
 from gpuvc.assembly.smith_waterman import INDEL
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_I, CODE_OF_ASCII
-from gpuvc.kernels.jit import kernel
+from gpuvc.kernels.cpu.sequences import copy_bases
+from gpuvc.kernels.jit import inner_kernel, kernel
 
 BASE_HAPLOTYPES = 5  # an allele is put into the reference and the best others, so many in all
 MOST_MOVED_BP = 300  # left, of a given indel
@@ -135,27 +136,52 @@ def inject_alleles(regions, haplotypes, forced, codes, codes_start, settings, en
         codes, codes_start, haplotypes.start, haplotypes.end, slots, bases, base_offsets, is_ref, INDEL,
         *make_alignment_workspace(haplotypes.end - haplotypes.start, base_offsets),
     )  # fmt: skip
-    region = np.repeat(np.arange(regions.n_regions), np.diff(haplotypes.region_slots))
-    new_region = np.repeat(np.arange(regions.n_regions), np.diff(slots))
-    order = np.argsort(np.concatenate((region, new_region)), kind="stable")
-    order = order[np.concatenate((np.ones(len(region), bool), aligned))[order]]
-    all_bases, all_base_offsets = _joined(haplotypes.bases, haplotypes.base_offsets, bases, base_offsets, order)
-    all_cigar, all_cigar_offsets = _joined(haplotypes.cigar, haplotypes.cigar_offsets, cigar, cigar_offsets, order)
-    counts = np.bincount(np.concatenate((region, new_region[aligned])), minlength=regions.n_regions)
+    columns = join_haplotypes(
+        haplotypes.region_slots, haplotypes.bases, haplotypes.base_offsets, haplotypes.cigar, haplotypes.cigar_offsets, haplotypes.is_ref,
+        haplotypes.score, slots, bases, base_offsets, cigar, cigar_offsets, aligned,
+    )  # fmt: skip
     return with_events(
-        codes, codes_start, haplotypes.start, haplotypes.end, haplotypes.variant_start, haplotypes.variant_end, offsets_of(counts),
-        all_bases, all_base_offsets, all_cigar, all_cigar_offsets, np.concatenate((haplotypes.is_ref, is_ref))[order],
-        np.concatenate((haplotypes.score, np.full(len(is_ref), np.nan)))[order], settings.max_mnp_distance,
+        codes, codes_start, haplotypes.start, haplotypes.end, haplotypes.variant_start, haplotypes.variant_end, *columns,
+        settings.max_mnp_distance,
     )  # fmt: skip
 
 
-def _joined(values, offsets, more_values, more_offsets, order):
-    """(values, offsets) of both tables' rows, one behind the other, in this order."""
-    lengths = np.concatenate((np.diff(offsets), np.diff(more_offsets)))[order]
-    first = np.concatenate((offsets[:-1], more_offsets[:-1] + len(values)))[order]
-    new_offsets = offsets_of(lengths)
-    taken = np.arange(new_offsets[-1]) + np.repeat(first - new_offsets[:-1], lengths)
-    return np.concatenate((values, more_values))[taken], new_offsets
+@kernel(allocates=True)
+def join_haplotypes(
+    slots, bases, base_offsets, cigar, cigar_offsets, is_ref, score, new_slots, new_bases, new_base_offsets, new_cigar, new_cigar_offsets,
+    is_used,
+):  # fmt: skip
+    """Haplotypes, and behind those of each region its new ones that are used → the columns from region_slots to score, joined."""
+    most = is_ref.size + is_used.size
+    out_bases, out_base_offsets = np.empty(bases.size + new_bases.size, np.uint8), np.zeros(most + 1, np.int64)
+    out_cigar, out_cigar_offsets = np.empty(cigar.size + new_cigar.size, np.uint32), np.zeros(most + 1, np.int64)
+    out_is_ref, out_score = np.zeros(most, np.bool_), np.full(most, np.nan)
+    out_slots = np.zeros(slots.size, np.int64)
+    n = 0
+    for g in range(slots.size - 1):
+        for h in range(slots[g], slots[g + 1]):
+            append_row(h, bases, base_offsets, n, out_bases, out_base_offsets)
+            append_row(h, cigar, cigar_offsets, n, out_cigar, out_cigar_offsets)
+            out_is_ref[n], out_score[n] = is_ref[h], score[h]
+            n += 1
+        for h in range(new_slots[g], new_slots[g + 1]):
+            if is_used[h]:
+                append_row(h, new_bases, new_base_offsets, n, out_bases, out_base_offsets)
+                append_row(h, new_cigar, new_cigar_offsets, n, out_cigar, out_cigar_offsets)
+                n += 1
+        out_slots[g + 1] = n
+    return (
+        out_slots, out_bases[: out_base_offsets[n]], out_base_offsets[: n + 1], out_cigar[: out_cigar_offsets[n]],
+        out_cigar_offsets[: n + 1], out_is_ref[:n], out_score[:n],
+    )  # fmt: skip
+
+
+@inner_kernel
+def append_row(row, values, offsets, n, out, out_offsets):
+    """Copy a row of one table of stretches behind the n rows of another."""
+    length = offsets[row + 1] - offsets[row]
+    copy_bases(values, offsets[row], out, out_offsets[n], length)
+    out_offsets[n + 1] = out_offsets[n] + length
 
 
 @kernel(allocates=True)

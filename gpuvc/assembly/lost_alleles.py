@@ -22,6 +22,7 @@ from gpuvc.assembly.direct import (
 from gpuvc.assembly.events import has_event, with_room
 from gpuvc.assembly.injection import AlleleTable
 from gpuvc.kernels.codes import ALIGNS, CIGAR_D, CIGAR_I, CONSUMES_READ, CONSUMES_REFERENCE, N
+from gpuvc.kernels.cpu.sequences import WIDTH, lowest_bit, unequal_mask
 from gpuvc.kernels.jit import inner_kernel, kernel
 from gpuvc.pileup.candidates import MIN_INDEL_SHARE, MIN_READS, MIN_SNV_EVIDENCE, NEAR_INDEL_BP, snv_evidence
 
@@ -148,12 +149,16 @@ def count_alleles(
         for c in range(first, last):
             operation, length = np.int64(cigar[c]) & 15, np.int64(cigar[c]) >> 4
             if ALIGNS >> operation & 1:
-                for t in range(max(0, -at), min(length, ref.size - at)):
-                    base = bases[place + t]
-                    if base == ref[at + t] or base >= N or quals[place + t] < min_base_quality:
-                        continue
-                    counts[at + t, base] += 1
-                    inner[at + t, base] += place + t - lo >= EDGE and hi - place - t > EDGE
+                stop = min(length, ref.size - at)
+                for t in range(max(0, -at), stop, WIDTH):
+                    mask = unequal_mask(ref, at + t, bases, place + t, min(WIDTH, stop - t))
+                    while mask:
+                        q = t + lowest_bit(mask)
+                        mask &= mask - 1
+                        base = bases[place + q]
+                        if base < N and quals[place + q] >= min_base_quality:
+                            counts[at + q, base] += 1
+                            inner[at + q, base] += place + q - lo >= EDGE and hi - place - q > EDGE
             elif (operation == CIGAR_I or operation == CIGAR_D) and first < c < last - 1:
                 inserted = length if operation == CIGAR_I else 0
                 deleted = length - inserted
