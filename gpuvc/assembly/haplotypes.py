@@ -100,7 +100,7 @@ def make_alignment_workspace(ref_lengths, base_offsets):
     longest = int(np.diff(base_offsets).max(initial=1)) + 2 * PADDING
     rows, back = make_workspace(longest_ref, longest)
     return (
-        rows, back, np.empty((3, longest + 1), np.int32), np.full(longest_ref, N, np.uint8), np.full(longest, N, np.uint8),
+        rows, back, np.empty((2, longest + 1), np.int32), np.full(longest_ref, N, np.uint8), np.full(longest, N, np.uint8),
         np.empty((2, 2 * min(longest_ref, longest) + 8), np.uint32),
     )  # fmt: skip
 
@@ -267,38 +267,37 @@ def loss_with_one_gap(ref, query):
 def fill_band(ref, query, low, high, rows, back):
     """Fill `back` for an alignment from corner to corner on the diagonals low <= column - row <= high, which hold both corners → score.
 
-    rows: int32[3, >= m + 1]. back: int16[(n + 1) * (high - low + 1)]: way and length of a cell, row by row.
+    rows: int32[2, >= m + 1]. back: int16[(n + 1) * (high - low + 1)]: way and length of a cell, row by row.
     """
     n, m = ref.size, query.size
-    score, deletion, candidate = rows[0], rows[1], rows[2]
+    score, deletion = rows[0], rows[1]
     for j in range(m + 1):
         deletion[j] = UNREACHED
         score[j] = UNREACHED if j > high else -gap_loss(j) << SCORE_SHIFT
     score[0] = 0
-    opened, extended, insertion_way, low_mask = np.int32(OPENED), np.int32(EXTENDED), np.int32(INSERTION_WAY), np.int32(LOW_MASK)
-    match_step = np.int32((MATCH << SCORE_SHIFT) + DIAGONAL_WAY)
-    mismatch_step = np.int32((MISMATCH << SCORE_SHIFT) + DIAGONAL_WAY)
+    match_step, mismatch_step = (MATCH << SCORE_SHIFT) + DIAGONAL_WAY, (MISMATCH << SCORE_SHIFT) + DIAGONAL_WAY
+    # Bands are narrow and a cell waits for the one to its left: one loop without vectors. Indices without a sign, as in `copy_bases`.
     for i in range(1, n + 1):
-        first, end = max(1, i + low), min(m, i + high) + 1
-        above_left, above, gaps = score[first - 1 : end - 1], score[first:end], deletion[first:end]
-        bases, cells = query[first - 1 : end - 1], back[i * (high - low) - low + first : i * (high - low) - low + end]
-        base = ref[i - 1]
-        for k in range(cells.size):
-            match = np.int32(above_left[k] + (match_step if base == bases[k] else mismatch_step))
-            down = max(np.int32(above[k] + opened), np.int32(gaps[k] + extended))
-            gaps[k] = down
-            candidate[k] = max(match, down)
-        left = insertion = np.int32(UNREACHED)
+        first = max(1, i + low)
+        above_left = np.int64(score[first - 1])
+        left = insertion = UNREACHED
         if i + low <= 0:
-            left = np.int32(-gap_loss(i) << SCORE_SHIFT)
+            left = -gap_loss(i) << SCORE_SHIFT
             score[0] = left
-        for k in range(cells.size):
-            insertion = max(np.int32(left + opened), np.int32(insertion + extended))
+        base = ref[i - 1]
+        row = i * (high - low) - low
+        for j in range(np.uint64(first), np.uint64(min(m, i + high) + 1)):
+            above = np.int64(score[j])
+            down = max(above + OPENED, deletion[j] + EXTENDED)
+            deletion[j] = down
+            candidate = max(above_left + (match_step if base == query[j - np.uint64(1)] else mismatch_step), down)
+            above_left = above
+            insertion = max(left + OPENED, insertion + EXTENDED)
             # Without the insertion itself: to open a second one at its end never pays.
-            left = np.int32(candidate[k] & ~low_mask)
-            best = max(candidate[k], np.int32(insertion + insertion_way))
-            above[k] = best & ~low_mask
-            cells[k] = best & low_mask
+            left = candidate & ~LOW_MASK
+            best = max(candidate, insertion + INSERTION_WAY)
+            score[j] = best & ~LOW_MASK
+            back[np.uint64(row) + j] = best & LOW_MASK
     return np.int64(score[m]) >> SCORE_SHIFT
 
 
