@@ -207,7 +207,7 @@ def find_paths(k, max_haplotypes, table, w):
     work, marks, found = w.lists[0], w.lists[1], w.lists[2]
     keep_paths_between(vertices, edges, sizes, source, sink, work, marks)
     pieces, joints, n_pieces = w.tables[2], w.tables[3], w.sizes[1]
-    convert(k, w.text, vertices, edges, sizes, pieces, joints, n_pieces, w.spelled, marks)
+    convert(k, w.text, vertices, edges, sizes, pieces, joints, n_pieces, w.spelled, marks, work)
     if n_pieces[OVERFLOW]:
         return NOT_TRIED, 0
     source, sink = clean_up(pieces, joints, n_pieces, w.spelled, work, marks)

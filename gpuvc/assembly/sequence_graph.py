@@ -38,6 +38,7 @@ from gpuvc.assembly.graph import (
     is_on_reference,
     is_ref_source,
     keep_paths_between,
+    remove_edge,
     remove_vertex,
 )
 from gpuvc.kernels.jit import inner_kernel
@@ -47,29 +48,98 @@ FIRST_COMPARED_ROUND = 7  # counted from 0
 
 
 @inner_kernel
-def convert(k, text, kmer_vertices, kmer_edges, kmer_sizes, vertices, edges, sizes, spelled, numbers):
-    """Each k-mer becomes its last base, a source keeps all of it. numbers : int64[>= k-mer vertices], overwritten."""
+def convert(k, text, kmer_vertices, kmer_edges, kmer_sizes, vertices, edges, sizes, spelled, numbers, starts):
+    """Each k-mer becomes its last base, a source keeps all of it; every linear chain is zipped at once, as `zip_chains` would do it.
+
+    numbers, starts : int64[>= k-mer vertices], overwritten.
+    """
     clear_graph(sizes)
     sizes[N_BASES] = 0
+    n_chains = find_chains(kmer_vertices, kmer_edges, kmer_sizes, numbers, starts)
     if not has_room(vertices, edges, sizes, kmer_sizes[N_LIVE], kmer_sizes[N_EDGES]):
         return
     for v in range(kmer_sizes[N_VERTICES]):
-        if kmer_vertices[v, LENGTH] == REMOVED:
-            continue
-        length = k if kmer_vertices[v, IN_DEGREE] == 0 else 1
+        if kmer_vertices[v, LENGTH] != REMOVED and numbers[v] == -1:
+            place = sizes[N_BASES]
+            spell_kmer(v, k, text, kmer_vertices, sizes, spelled)
+            numbers[v] = add_vertex(vertices, sizes, place, sizes[N_BASES] - place)
+            if sizes[OVERFLOW]:
+                return
+    n_single = sizes[N_VERTICES]
+    for chain in range(n_chains):
         place = sizes[N_BASES]
-        if place + length > spelled.size:
-            sizes[OVERFLOW] = 1
+        v = starts[chain]
+        while True:
+            spell_kmer(v, k, text, kmer_vertices, sizes, spelled)
+            numbers[v] = n_single + chain
+            following = kmer_edges[kmer_vertices[v, FIRST_OUT], TARGET] if kmer_vertices[v, OUT_DEGREE] == 1 else v
+            if numbers[following] != -2 - chain or sizes[OVERFLOW]:
+                break
+            v = following
+        add_vertex(vertices, sizes, place, sizes[N_BASES] - place)
+        if sizes[OVERFLOW]:
             return
-        sizes[N_BASES] = place + length
-        last = kmer_vertices[v, PLACE] + k - length
-        for t in range(length):
-            spelled[place + t] = text[last + t]
-        numbers[v] = add_vertex(vertices, sizes, place, length)
     for e in range(kmer_sizes[N_EDGES]):
-        if kmer_edges[e, SOURCE] != REMOVED:
-            source, target = numbers[kmer_edges[e, SOURCE]], numbers[kmer_edges[e, TARGET]]
+        if kmer_edges[e, SOURCE] == REMOVED:
+            continue
+        source, target = numbers[kmer_edges[e, SOURCE]], numbers[kmer_edges[e, TARGET]]
+        if source != target or target < n_single or starts[target - n_single] == kmer_edges[e, TARGET]:
             append_edge(vertices, edges, sizes, source, target, kmer_edges[e, IS_REF], kmer_edges[e, COUNT])
+    # To zip a chain makes its edges anew, and age decides the order of edges.
+    for v in range(n_single, sizes[N_VERTICES]):
+        if not has_room(vertices, edges, sizes, 0, vertices[v, OUT_DEGREE] + vertices[v, IN_DEGREE]):
+            return
+        for _ in range(vertices[v, OUT_DEGREE]):
+            renew_edge(vertices[v, FIRST_OUT], vertices, edges, sizes)
+        for _ in range(vertices[v, IN_DEGREE]):
+            renew_edge(vertices[v, FIRST_IN], vertices, edges, sizes)
+
+
+@inner_kernel
+def find_chains(vertices, edges, sizes, numbers, starts):
+    """Note the linear chains of two vertices and more → their number.
+
+    starts : gets the first vertex of each. numbers : -2 less the number of its chain for each vertex of one, -1 for the others.
+    """
+    for v in range(sizes[N_VERTICES]):
+        numbers[v] = -1
+    n_chains = 0
+    for first in range(sizes[N_VERTICES]):
+        if not starts_chain(vertices, edges, first):
+            continue
+        last = first
+        on_reference = is_on_reference(vertices, edges, sizes, first)
+        while vertices[last, OUT_DEGREE] == 1:
+            target = edges[vertices[last, FIRST_OUT], TARGET]
+            if vertices[target, IN_DEGREE] != 1 or target == last or is_on_reference(vertices, edges, sizes, target) != on_reference:
+                break
+            last = target
+            numbers[last] = -2 - n_chains
+        if last != first:
+            numbers[first] = -2 - n_chains
+            starts[n_chains] = first
+            n_chains += 1
+    return n_chains
+
+
+@inner_kernel
+def spell_kmer(v, k, text, vertices, sizes, spelled):
+    """Put what a k-mer's vertex adds to its predecessor behind the text in use, all of it for a source."""
+    length = k if vertices[v, IN_DEGREE] == 0 else 1
+    place, first = sizes[N_BASES], vertices[v, PLACE] + k - length
+    if place + length > spelled.size:
+        sizes[OVERFLOW] = 1
+        return
+    for t in range(length):
+        spelled[place + t] = text[first + t]
+    sizes[N_BASES] = place + length
+
+
+@inner_kernel
+def renew_edge(e, vertices, edges, sizes):
+    """Make an edge the youngest. The caller has asked for room."""
+    append_edge(vertices, edges, sizes, edges[e, SOURCE], edges[e, TARGET], edges[e, IS_REF], edges[e, COUNT])
+    remove_edge(vertices, edges, e)
 
 
 @inner_kernel

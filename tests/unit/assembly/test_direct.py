@@ -22,10 +22,10 @@ def with_snvs(*sites, ref=REF):
     return "".join(OTHER[base] if t in sites else base for t, base in enumerate(ref))
 
 
-def assembled(reads, ref=REF, settings=SETTINGS):
+def assembled(reads, ref=REF, settings=SETTINGS, n_samples=1):
     """RawHaplotypes of one region; a read is bases, or (bases, CIGAR, first reference base, quality)."""
     regions, region_reads = region_of_reads(reads, ref)
-    return assemble(regions, region_reads, codes(ref), 1000, settings)
+    return assemble(regions, region_reads, codes(ref), 1000, settings, n_samples)
 
 
 def haplotypes(raw):
@@ -55,6 +55,44 @@ def test_what_one_read_shows_is_an_error():
 
 def test_bases_below_the_quality_take_no_part():
     assert haplotypes(assembled([REF] * 5 + [(with_snvs(100), "200M", 0, 9)] * 4)) == [REF]
+
+
+def test_crowds_at_different_places_are_errors():
+    raw = assembled([REF] * 4 + [with_snvs(30, 33, 36, 39), with_snvs(160, 163, 166, 169)])
+    assert is_direct(raw)
+    assert haplotypes(raw) == [REF]
+
+
+FEW = [with_snvs(100)] * 2, [(REF[:100] + REF[103:], "100M3D97M", 0, 30)] * 2
+
+
+@pytest.mark.parametrize("few", FEW, ids=["SNV", "deletion"])
+def test_what_few_of_many_reads_show_is_an_error(few):
+    """Of a chromosome copy's share, not of all reads: two of 60 are too few for one copy of two, and enough for one of four."""
+    assert haplotypes(assembled([REF] * 58 + few)) == [REF]
+    for copies in ({"settings": replace(SETTINGS, sample_ploidy=4)}, {"n_samples": 2}):
+        raw = assembled([REF] * 58 + few, **copies)
+        assert is_direct(raw)
+        assert raw.n_haplotypes == 2
+
+
+@pytest.mark.parametrize(
+    ("hidden", "n"),
+    [([with_snvs(30, 33, 36, 39), with_snvs(31, 34, 37, 40)], 60), ([with_snvs(100)[:110]] * 6, 70)],
+    ids=["crowds", "read ends alone"],
+)
+def test_what_few_reads_hide_needs_no_graph(hidden, n):
+    assert not is_direct(assembled([REF] * 4 + hidden))
+    raw = assembled([REF] * n + hidden)
+    assert is_direct(raw)
+    assert haplotypes(raw) == [REF]
+
+
+@pytest.mark.parametrize("site", [3, 196])
+def test_a_cut_at_the_bounds_of_the_region_is_no_read_end(site):
+    raw = assembled([REF] * 4 + [with_snvs(site)] * 4)
+    assert is_direct(raw)
+    assert haplotypes(raw) == [REF, with_snvs(site)]
 
 
 def test_reads_phase_neighbours():
@@ -99,7 +137,7 @@ def unclipped(alt, n_shown):
         [(REF[:100] + REF[103:], "100M3D97M", 0, 30), (with_snvs(100)[:104], "104M", 0, 30)],
         [with_snvs(100)[:110]] * 4,
         unclipped(REF[:100] + REF[150:], 20),
-        [with_snvs(30, 33, 36, 39), with_snvs(160, 163, 166, 169)],
+        [with_snvs(30, 33, 36, 39), with_snvs(31, 34, 37, 40)],
         [with_snvs(*range(20, 190, 13))] * 4,
         [(REF[:100] + OTHER[REF[100]] + REF[100:] + "", "100M1I100M", 0, 30), with_snvs(110), with_snvs(110)],
     ],
