@@ -36,7 +36,7 @@ from gpuvc.kernels.codes import ALIGNS, CONSUMES_READ, CONSUMES_REFERENCE, N
 from gpuvc.kernels.cpu.sequences import WIDTH, below_mask, copy_bases, lowest_bit, same_until
 from gpuvc.kernels.jit import inner_kernel
 
-# Columns of `kmers`, int64[n, 9]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
+# Columns of `kmers`, int32[n, 9]: where the k-mer stands, the vertex that others merge into (-1: none yet), the last sequence that
 # had it, whether some sequence has it twice; by base, the row of the k-mer that it is followed by with that base (-1: not known).
 KMER_PLACE, KMER_VERTEX, KMER_SEQUENCE, KMER_REPEATS, KMER_NEXT = range(5)
 KMER_COLUMNS = KMER_NEXT + 5
@@ -210,8 +210,9 @@ def count_kmers(
 ):  # fmt: skip
     """Enter the k-mers of one sequence, text[start:stop]; those it has twice are marked → False if the table is too small.
 
-    until_repeat : leave the rest at the first of these, and note in `tally` how long the stretch is. n_ref : k-mers of the reference, which are in the table unless this is it. kmer_at : int64, gets the row of each place's k-mer, but
-    for those in stretches: that is the row of the reference's.
+    until_repeat : leave the rest at the first of these, and note in `tally` how long the stretch is. n_ref : k-mers of the reference,
+    which are in the table unless this is it. kmer_at : int32, gets the row of each place's k-mer, but for those in stretches: that is the
+    row of the reference's.
     """
     if 2 * (tally[N_KMERS] + stop - start) > slots.shape[0] or tally[N_KMERS] + stop - start > kmers.shape[0]:
         return False

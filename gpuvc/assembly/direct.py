@@ -2,7 +2,8 @@
 
 Mismatches and indels that enough reads show are events; the reads that cover two neighbours say which of their alleles go together.
 A region is left to the graphs (it is messy) when its events stand close together or are many, when mismatches crowd in several reads
-at one place, when an allele is seen at read ends alone, when an indel may be under-counted beside mismatches, or when an event gets into no haplotype.
+at one place, when an allele is seen at read ends alone, when an indel may be under-counted beside mismatches, or when an event gets into
+no haplotype. What shows in so few of the reads there that no chromosome copy can have it is no event, and makes no mess.
 """
 
 from collections import namedtuple
@@ -385,7 +386,8 @@ def chain_reads(
     """Haplotypes of one region, for `spell_chain` → (number of chains, of events); MESSY instead of the first: take the graphs.
 
     ref : uint8[padded span], from `start` on. Rows first_row to last_row of RegionReads, whose columns follow.
-    min_reads : an allele that fewer show is an error. n_copies : chromosome copies that the reads are of. recent : int64[CROWD + 1], scratch.
+    min_reads : an allele that fewer show is an error. n_copies : chromosome copies that the reads are of. recent : int64[CROWD + 1],
+    scratch.
     """
     any_unknown = False
     for t in range(ref.size):

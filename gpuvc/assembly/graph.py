@@ -6,9 +6,9 @@ Rows are appended and marked when removed, so a vertex's number is its place in 
 
 from gpuvc.kernels.jit import inner_kernel
 
-# Columns of `vertices`, int64[n, 8]. A vertex spells LENGTH bases of a text from PLACE on; LENGTH is REMOVED once it is gone.
+# Columns of `vertices`, int32[n, 8]. A vertex spells LENGTH bases of a text from PLACE on; LENGTH is REMOVED once it is gone.
 FIRST_OUT, LAST_OUT, FIRST_IN, LAST_IN, OUT_DEGREE, IN_DEGREE, PLACE, LENGTH = range(8)
-# Columns of `edges`, int64[n, 8]. SOURCE is REMOVED once it is gone; NEXT_* chain the edges of a vertex by age, -1 ends them.
+# Columns of `edges`, int32[n, 8]. SOURCE is REMOVED once it is gone; NEXT_* chain the edges of a vertex by age, -1 ends them.
 # PRUNING_COUNT and SAMPLE_COUNT: see debruijn.py.
 SOURCE, TARGET, NEXT_OUT, NEXT_IN, COUNT, SAMPLE_COUNT, PRUNING_COUNT, IS_REF = range(8)
 REMOVED = -1

@@ -1,9 +1,13 @@
 """No edit leaves a stale kernel behind: the cache's name is made of all files that a kernel can depend on."""
 
 import ast
+import gc
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numba.core.registry import cpu_target
+from numba.core.runtime import _nrt_python, rtsys
 
 import gpuvc
 from gpuvc.kernels import jit
@@ -86,3 +90,45 @@ def test_an_inner_kernel_is_part_of_what_calls_it():
 def test_python_cannot_enter_an_inner_kernel():
     with pytest.raises(TypeError, match="bad argument"):
         _doubled(3)
+
+
+@jit.inner_kernel(allocates=True)
+def _pair(x):
+    return np.full(2, x)
+
+
+@jit.kernel(allocates=True)
+def _first_of_pair(x):
+    return _pair(x)[0]
+
+
+@jit.kernel
+def _first_of_lost_pair(x):
+    return _pair(x)[0]
+
+
+def test_a_kernel_says_that_it_makes_arrays():
+    assert _first_of_pair(3) == 3
+    with pytest.raises(TypeError, match="_first_of_lost_pair calls a kernel that returns arrays; declare it with allocates=True"):
+        _first_of_lost_pair(3)
+
+
+def test_no_array_is_lost():
+    rtsys.initialize(cpu_target.target_context)
+    _nrt_python.memsys_enable_stats()
+    try:
+        _arrays_left_by_a_call()  # what is compiled and tabulated once stays
+        assert _arrays_left_by_a_call() == 0
+    finally:
+        _nrt_python.memsys_disable_stats()
+
+
+def _arrays_left_by_a_call():
+    before = rtsys.get_allocation_stats()
+    data = PACKAGE / "data"
+    reads = data / "NA12878.chr20.100kb.bam"
+    gpuvc.call_variants(data / "chr20.fa", reads, intervals=["chr20:40000-60000"], device="cpu", threads=1)
+    gc.collect()
+    after = rtsys.get_allocation_stats()
+    assert after.mi_alloc > before.mi_alloc
+    return (after.mi_alloc - before.mi_alloc) - (after.mi_free - before.mi_free)

@@ -103,9 +103,10 @@ def test_a_reference_shorter_than_k_ends_the_ladder():
 
 def test_a_repeated_reference_climbs_the_ladder():
     repeat = REF[:30]
-    raw = assembled([(REF + repeat + "ACGT" + REF[30:60], [])])
+    raw = assembled([(REF + repeat + "ACGT" + REF[30:60], []), (REF, [])])
     assert raw.tried_kmer_size[0].tolist() == [10, 25, 35, 0, 0, 0, 0, 0]
     assert raw.outcome[0].tolist() == [REFERENCE_REPEATS, REFERENCE_REPEATS, ASSEMBLED] + [NOT_TRIED] * 5
+    assert raw.outcome[1].tolist() == [ASSEMBLED, ASSEMBLED] + [NOT_TRIED] * 6  # what the last region repeats is forgotten
 
 
 def test_a_cycle_rejects_a_size():
