@@ -9,13 +9,14 @@ import numpy as np
 
 from gpuvc.assembly.smith_waterman import NEVER, SOFTCLIP, align, append_operation, reverse_operations, trace_back
 from gpuvc.kernels.codes import CIGAR_D, CIGAR_H, CIGAR_I, CIGAR_M, CIGAR_S
+from gpuvc.kernels.cpu.sequences import WIDTH, n_bits, same_until, unequal_mask
 from gpuvc.kernels.jit import inner_kernel, kernel
 
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 10, -15, -30, -5
 INFORMATIVE_LOG10 = 0.2  # haplotypes no further apart explain a read equally well
 _MISMATCH_LOSS = MATCH - MISMATCH
 KEY_BASES = 12  # of 3 bits
-_MOST_SPARSE = 6  # mismatches up to which few paths stay within reach of the gapless placement
+_MOST_SPARSE = 8  # mismatches up to which few paths stay within reach of the gapless placement
 
 
 @dataclass(slots=True)
@@ -92,11 +93,10 @@ def ungapped_placement(ref, query, most):
     best, where = most + 1, -1
     for start in range(ref.size - query.size, -1, -1):
         n = 0
-        for i in range(query.size):
-            if ref[start + i] != query[i]:
-                n += 1
-                if n >= best:
-                    break
+        for t in range(0, query.size, WIDTH):
+            n += n_bits(unequal_mask(ref, start + t, query, t, min(WIDTH, query.size - t)))
+            if n >= best:
+                break
         if n < best:
             best, where = n, start
             if n == 0:
@@ -129,44 +129,81 @@ def last_exact_placement(ref, query):
     return -1
 
 
-@inner_kernel(allocates=True)
+@inner_kernel
 def _overhangs(ref, query, bases):
     """Whether query fits without mismatch when up to `bases` of it hang over one end of ref."""
     for over in range(1, min(bases, query.size) + 1):
         inside = query.size - over
-        if np.array_equal(query[over:], ref[:inside]) or np.array_equal(query[:inside], ref[ref.size - inside :]):
+        if inside <= ref.size and (
+            same_until(ref, 0, query, over, 0, inside) == inside or same_until(ref, ref.size - inside, query, 0, 0, inside) == inside
+        ):
             return True
     return False
 
 
 @inner_kernel
-def align_to_haplotype(ref, query, rows, back, cigar):
+def align_to_haplotype(ref, query, rows, back, alive, cigar):
     """`align` with the weights above, by a short way where that is sure to give the same: (offset, number of operations).
 
     A gap costs more than one mismatch and the bases that hang over an end cost MATCH each, so without mismatch, or with one and no such
-    overhang, the gapless placement is the best; of equal ones the last is taken.
+    overhang, the gapless placement is the best; of equal ones the last is taken. alive : int64[2, > ref.size], scratch.
     """
     start, mismatches = last_exact_placement(ref, query), 0
     if start < 0:
-        start, mismatches = ungapped_placement(ref, query, 1)
-    if mismatches < 0:
         start, mismatches = ungapped_placement(ref, query, _MOST_SPARSE)
     if mismatches == 0 or (mismatches == 1 and not _overhangs(ref, query, _MISMATCH_LOSS // MATCH)):
         cigar[0] = np.uint32(query.size << 4 | CIGAR_M)
         return start, 1
     if mismatches < 0:
         return align(ref, query, MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND, SOFTCLIP, rows, back, cigar)
-    end_row, end_column = fill_near(ref, query, query.size * MATCH - mismatches * _MISMATCH_LOSS, rows, back)
+    n_alive = find_starts(ref, query, mismatches, alive[0])
+    at_least = query.size * MATCH - mismatches * _MISMATCH_LOSS
+    end_row, end_column = fill_near(ref, query, at_least, n_alive, alive[0], alive[1], rows, back)
     return trace_back(ref.size, query.size, end_row, end_column, SOFTCLIP, back, cigar)
 
 
-@inner_kernel(allocates=True)
-def fill_near(ref, query, at_least, columns, back):
+@inner_kernel
+def find_starts(ref, query, mismatches, rows):
+    """The rows where a path that costs no more than so many mismatches can begin → their number.
+
+    Whatever a path does costs at least as much as a mismatch, but for the bases that hang over an end, of which each costs less. So of
+    mismatches + 2 pieces of the query, one lies on the path as it is; and no gap carries the path further from that piece's diagonal than
+    the cost allows. Row 0 is where all that hang over begin. rows : int64[> ref.size], written, in order.
+    """
+    n_pieces = mismatches + 2
+    length = min(query.size // n_pieces, WIDTH)
+    loss = mismatches * _MISMATCH_LOSS
+    if length < 8 or length * MATCH < loss:
+        for row in range(ref.size + 1):
+            rows[row] = row
+        return ref.size + 1
+    reach = max(0, loss + GAP_OPEN) // -GAP_EXTEND + 1
+    for row in range(ref.size + 1):
+        rows[row] = 0
+    for piece in range(n_pieces):
+        at = piece * (query.size // n_pieces)
+        for place in range(ref.size - length + 1):
+            if unequal_mask(ref, place, query, at, length) == 0:
+                for row in range(max(0, place - at - reach), min(ref.size, place - at + reach) + 1):
+                    rows[row] = 1
+    rows[0] = 1
+    n = 0
+    for row in range(ref.size + 1):
+        is_start = rows[row]
+        rows[n] = row
+        n += is_start
+    return n
+
+
+@inner_kernel
+def fill_near(ref, query, at_least, n_alive, alive, next_alive, columns, back):
     """`fill`, but only the cells from which a score of `at_least` can still be reached → the cell where the alignment ends.
 
     Such cells alone lie on the best paths, equal ones included, when some path has that score; the others count as unreachable. The walk
-    goes base by base of the query, over the rows (bases of ref) still alive: all at first, a few diagonals after a dozen bases.
+    goes base by base of the query, over the rows (bases of ref) still alive.
 
+    n_alive, alive : int64[> ref.size]
+        Rows where such a path can begin; overwritten, as is next_alive.
     columns : int32[6, >= ref.size + 1]
         Overwritten: score, insertion, insertion_length of the last base and this.
     """
@@ -174,8 +211,6 @@ def fill_near(ref, query, at_least, columns, back):
     width = m + 1
     score, gap, gap_length = columns[0], columns[1], columns[2]
     new_score, new_gap, new_length = columns[3], columns[4], columns[5]
-    alive, n_alive = np.arange(n + 1), n + 1
-    next_alive = np.empty(n + 1, np.int64)
     score[: n + 1] = 0
     gap[: n + 1] = NEVER
     gap_length[: n + 1] = 0
@@ -452,6 +487,7 @@ def _realign(
     longest_read, longest_haplotype = _longest(base_offsets), _longest(haplotype_offsets)
     rows = np.empty((6, max(longest_read, longest_haplotype) + 1), np.int32)
     back = np.empty((longest_haplotype + 1) * (longest_read + 1), np.int16)
+    alive = np.empty((2, longest_haplotype + 1), np.int64)
     room = 2 * (longest_read + longest_haplotype) + _longest(haplotype_cigar_offsets) + 8
     to_haplotype, lifted, final = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
     out = np.empty(cigar.size + 2 * pos.size + room, np.uint32)
@@ -482,7 +518,7 @@ def _realign(
             )
             haplotype[row] = best
             target = haplotype_bases[haplotype_offsets[best] : haplotype_offsets[best + 1]]
-            offset, n = align_to_haplotype(target, query, rows, back, to_haplotype)
+            offset, n = align_to_haplotype(target, query, rows, back, alive, to_haplotype)
             start, n = lift(
                 to_haplotype, n, offset, haplotype_cigar[haplotype_cigar_offsets[best] : haplotype_cigar_offsets[best + 1]], lifted
             )

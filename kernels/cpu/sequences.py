@@ -64,6 +64,16 @@ def lowest_bit(typingctx, mask):
     return types.int64(types.int64), generate
 
 
+@intrinsic
+def n_bits(typingctx, mask):
+    """How many bits of an int64 are set."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.int64), generate
+
+
 @inner_kernel
 def unequal_mask(one, one_at, other, other_at, size):
     """Bit t says that one[one_at + t] and other[other_at + t] differ, t < size <= WIDTH; both lie inside. uint8[any]."""
