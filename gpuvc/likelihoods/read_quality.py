@@ -234,7 +234,7 @@ def repeat_gap_open_quals(base_offsets, bases, costs, out):
                 out[first + i] = costs[periods[i] - 1, min(most[i], MAX_REPEATS) - 1]
 
 
-@kernel
+@kernel(allocates=True)
 def dragstr_gap_quals(base_offsets, bases, gap_open, gap_continuation, open_out, continuation_out):
     """Write what it costs to open a gap at each base of each read, and to continue it, as DRAGstr has it.
 
