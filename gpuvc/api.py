@@ -35,7 +35,7 @@ from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.pileup.pileup import pile_up
 from gpuvc.pileup.read_filters import MAX_READ_SPAN, active_filters, choose_reads
 from gpuvc.runners import in_order
-from gpuvc.settings import Settings
+from gpuvc.settings import Settings, check_concordance
 from gpuvc.timing import Clock
 
 log = logging.getLogger(__name__)
@@ -259,6 +259,7 @@ def call_variants(
     started_at = datetime.now(UTC)
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
     threads = threads or len(os.sched_getaffinity(0))
+    check_concordance(settings)
     active_filters(settings)  # an unknown name is an error before any work
     for value, option in (
         (alleles, "--alleles"), (ploidy_regions, "--ploidy-regions"), (dragstr_params_path, "--dragstr-params-path"),

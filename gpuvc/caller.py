@@ -20,6 +20,7 @@ from gpuvc.genotyping.calls import call_loci
 from gpuvc.genotyping.filters import NEAR_BP, apply_filters, low_qual_of
 from gpuvc.genotyping.genotypes import copy_costs, most_alleles
 from gpuvc.genotyping.haplotype_calls import genotype_regions
+from gpuvc.genotyping.multiallelic import call_snvs
 from gpuvc.genotyping.reference_confidence import ReferenceConfidence
 from gpuvc.intervals import Interval
 from gpuvc.io.columns import extend_mapq, rank_names
@@ -59,12 +60,15 @@ def extra_columns(settings, with_reads=False):
 
     GATK has reads that start together in the order of their names, gpuvc in that of the names' hashes.
     """
-    with_names = with_reads or (settings.engine == "haplotype" and settings.concordance == "hc")
+    with_names = with_reads or settings.concordance == "bcftools" or (settings.engine == "haplotype" and settings.concordance == "hc")
     return (*(("name",) if with_names else ()), *(("extended_mapq",) if settings.transform_dragen_mapping_quality else ()))
 
 
 def _near(span, contig_length, settings):
     """The interval that calls in `span` depend on."""
+    if settings.concordance == "bcftools":
+        # What starts with a read that covers the span, and the first reads behind it: see `gpuvc.pileup.mpileup`.
+        return Interval(span.contig_id, max(0, span.start - MAX_READ_SPAN), min(contig_length, span.end + 1))
     if settings.engine == "pileup":
         return span.padded(CONTEXT_BP, contig_length)
     before, after = reach(settings)
@@ -111,7 +115,8 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
     for name, n in refused.items():
         clock.add(f"reads.{name}", n)
     clock.add("bases", n_bases)
-    return _ENGINES[settings.engine](shard, near, reads, use, alignments, reference, settings, backend, clock, see, given)
+    engine = settings.concordance if settings.concordance == "bcftools" else settings.engine
+    return _ENGINES[engine](shard, near, reads, use, alignments, reference, settings, backend, clock, see, given)
 
 
 def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
@@ -133,6 +138,13 @@ def _call_from_counts(shard, near, reads, use, alignments, reference, settings, 
     with clock.stage("genotyping"):
         calls = call_loci(candidates, likelihoods, reads, codes, window.start, shard.contig_id, settings, backend)
     return ShardCalls(_inside(calls, shard.targets), None)
+
+
+def _call_as_mpileup(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
+    """The pileup engine as `bcftools mpileup -B | bcftools call -m -V indels` calls; the rest as of `_call_from_counts`."""
+    span = shard.span
+    codes = reference.window(alignments.contigs.names[shard.contig_id], span.start, span.end)
+    return ShardCalls(_inside(call_snvs(reads, use, span, codes, settings, backend, clock), shard.targets), None)
 
 
 def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
@@ -204,7 +216,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
         return confidence.finish(shard.targets, [call for call in written if call.pos < span.start], _inside(calls, shard.targets))
 
 
-_ENGINES = {"pileup": _call_from_counts, "haplotype": _call_from_haplotypes}
+_ENGINES = {"pileup": _call_from_counts, "bcftools": _call_as_mpileup, "haplotype": _call_from_haplotypes}
 
 
 def _with_neighbours(targets, contig_length):

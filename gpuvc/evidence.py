@@ -27,7 +27,7 @@ from gpuvc.io.fasta import open_reference
 from gpuvc.io.given import read_given
 from gpuvc.pileup.read_filters import ALL_FILTERS, DOWNSAMPLED, refusals
 from gpuvc.pileup.regions import smooth, smoothing_weights
-from gpuvc.settings import Settings
+from gpuvc.settings import Settings, check_concordance
 from gpuvc.timing import Clock
 
 BEFORE_BP, BEHIND_BP = 300, 60
@@ -248,6 +248,7 @@ def look_inside(
     ------
     InputError, UsageError, DeviceError
     """
+    check_concordance(settings)
     if settings.engine != "haplotype":
         raise UsageError(f"engine: found {settings.engine}, expected haplotype, whose stages can be looked into. Use --engine haplotype.")
     dragstr = read_dragstr(dragstr_params_path, settings, dragstr_het_hom_ratio, dragstr_pair_hmm_scores, dragstr_priors)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gpuvc.errors import InputError, UsageError
-from gpuvc.settings import DRAGEN_MODE, GATK_DEFAULTS, MAX_PLOIDY, WRITER_TYPES, Settings
+from gpuvc.settings import DRAGEN_MODE, MAX_PLOIDY, PEER_DEFAULTS, WRITER_TYPES, Settings, check_concordance
 
 EXIT_CODES = (
     (0, "done: the output is whole"),
@@ -137,9 +137,12 @@ class Option:
 
     @property
     def default_shown(self):
-        """`default`, and what it is with --concordance hc where that differs; None as there."""
-        as_gatk = self._in_words(GATK_DEFAULTS[self.to]) if self.to in GATK_DEFAULTS else self.default
-        return self.default if as_gatk == self.default else f"{self.default}; {as_gatk} with --concordance hc"
+        """`default`, and what it is with a --concordance where that differs; None as there."""
+        shown = self.default
+        for peer, defaults in PEER_DEFAULTS.items():
+            if self.to in defaults and self._in_words(defaults[self.to]) != self.default:
+                shown += f"; {self._in_words(defaults[self.to])} with --concordance {peer}"
+        return shown
 
     def _in_words(self, value):
         return str(value != self.kind.inverted).lower() if isinstance(self.kind, Switch) else str(value)
@@ -376,11 +379,11 @@ CALL_OPTIONS = (
         "expected indel heterozygosity per base, the prior",
     ),
     Option(
-        HAPLOTYPES,
+        CALLING,
         ("--concordance",),
         "concordance",
-        Choice(("none", "hc")),
-        "hc: do what GATK HaplotypeCaller does, where gpuvc would do better, too",
+        Choice(("none", "hc", "bcftools")),
+        "hc: as GATK HaplotypeCaller, where gpuvc would do better, too; bcftools (--engine pileup): as mpileup -B | call -m, SNVs alone",
     ),
     Option(
         HAPLOTYPES,
@@ -947,6 +950,7 @@ def settings_and_rest(values: dict) -> tuple[Settings, dict]:
             )
         ours = DRAGEN_MODE | ours
     settings = Settings(**ours)
+    check_concordance(settings, {option.to: option.name for option in reversed(CALL_OPTIONS)})
     if settings.engine != "haplotype":
         for option in CALL_OPTIONS:
             default = NEEDS.get(option.to, (None, None))[1]

@@ -1,6 +1,8 @@
 """Every parameter of a run in one frozen record, with default, unit and source."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+
+from gpuvc.errors import UsageError
 
 GATK_DEFAULTS = {
     "standard_min_confidence": 30.0,
@@ -10,8 +12,20 @@ GATK_DEFAULTS = {
     "expected_mismatch_rate": 0.02,
     "dynamic_read_disqualification": False,
 }
-"""Fields that have GATK's default under concordance "hc", unless they are given."""
+BCFTOOLS_DEFAULTS = {
+    "standard_min_confidence": 0.0,
+    "min_mapping_quality": 0,
+    "min_base_quality": 1,
+    "max_reads_per_alignment_start": 0,
+    "heterozygosity": 1.1e-3,
+}
+PEER_DEFAULTS = {"hc": GATK_DEFAULTS, "bcftools": BCFTOOLS_DEFAULTS}
+"""By concordance: fields that have that program's default, unless they are given."""
 OWN_DEFAULTS = {
+    "min_mapping_quality": 20,
+    "min_base_quality": 10,
+    "max_reads_per_alignment_start": 50,
+    "heterozygosity": 1e-3,
     "standard_min_confidence": 10.0,
     "base_quality_score_threshold": 6,
     "pcr_indel_model": "REPEATS",
@@ -49,14 +63,15 @@ class Settings:
     """Parameters that can change calls; they travel as one value and enter the VCF header.
 
     "GATK" names the option of HaplotypeCaller that means the same; its default is ours unless the comment says why not. Fields that are
-    None here have the default of OWN_DEFAULTS, or with concordance "hc" that of GATK_DEFAULTS.
+    None here have the default of OWN_DEFAULTS, or of the concordance's in PEER_DEFAULTS.
     """
 
     engine: str = "haplotype"
     sample_ploidy: int = 2  # GATK --sample-ploidy
-    min_mapping_quality: int = 20  # phred; GATK --minimum-mapping-quality
-    min_base_quality: int = 10  # phred; GATK --min-base-quality-score
-    max_reads_per_alignment_start: int = 50  # GATK --max-reads-per-alignment-start; 0 = no limit
+    min_mapping_quality: int = None  # type: ignore[assignment]  # phred; GATK --minimum-mapping-quality
+    min_base_quality: int = None  # type: ignore[assignment]  # phred; GATK --min-base-quality-score
+    # GATK --max-reads-per-alignment-start; 0: no limit
+    max_reads_per_alignment_start: int = None  # type: ignore[assignment]
     correct_overlapping_quality: bool = True  # GATK --do-not-correct-overlapping-quality turns it off
     use_soft_clipped_bases: bool = True  # GATK --dont-use-soft-clipped-bases turns it off
     disabled_read_filters: tuple[str, ...] = ()  # GATK --disable-read-filter
@@ -64,7 +79,7 @@ class Settings:
     # phred; GATK --standard-min-confidence-threshold-for-calling, 30 there. QUAL is the error probability of the record under the model;
     # at 10 it is likelier right than wrong by far, and low depth gains what 30 throws away (docs/accuracy.md).
     standard_min_confidence: float = None  # type: ignore[assignment]
-    heterozygosity: float = 1e-3  # GATK --heterozygosity
+    heterozygosity: float = None  # type: ignore[assignment]  # GATK --heterozygosity
     indel_heterozygosity: float = 1.25e-4  # GATK --indel-heterozygosity
     max_alternate_alleles: int = 6  # GATK --max-alternate-alleles
     kmer_sizes: tuple[int, ...] = (10, 25)  # bases; GATK --kmer-size
@@ -98,7 +113,8 @@ class Settings:
     emit_ref_confidence: str = "NONE"
     gvcf_gq_bands: tuple[int, ...] = ()  # exclusive upper bounds; GATK --gvcf-gq-bands, its default when empty
     floor_blocks: bool = False  # GATK --floor-blocks
-    # "none": ours. "hc": what HaplotypeCaller does, where that is known to be worse or an accident.
+    # "none": ours. "hc": what HaplotypeCaller does, where that is known to be worse or an accident. "bcftools": SNVs as
+    # `bcftools mpileup -B | bcftools call -m` has them, with the pileup engine.
     concordance: str = "none"
     active_probability_threshold: float = 0.002  # GATK --active-probability-threshold
     min_assembly_region_size: int = 50  # bp; GATK --min-assembly-region-size
@@ -121,7 +137,7 @@ class Settings:
     apply_frd: bool = False  # GATK --apply-frd
 
     def __post_init__(self):
-        for name, value in (GATK_DEFAULTS if self.concordance == "hc" else OWN_DEFAULTS).items():
+        for name, value in (OWN_DEFAULTS | PEER_DEFAULTS.get(self.concordance, {})).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         if self.genotyping_mapping_quality is None:
@@ -132,3 +148,31 @@ class Settings:
     def as_dict(self):
         """The record as plain values, for reports and journals."""
         return asdict(self)
+
+
+_HEARD_BY_BCFTOOLS = {
+    "engine", "concordance", "sample_ploidy", "min_mapping_quality", "genotyping_mapping_quality", "min_base_quality",
+    "max_reads_per_alignment_start", "correct_overlapping_quality", "disabled_read_filters", "extra_read_filters",
+    "standard_min_confidence", "heterozygosity",
+}  # fmt: skip
+
+
+def check_concordance(settings, options={}):  # noqa: B006 - never changed
+    """Raise UsageError where concordance needs another engine, or bcftools' model has no such part as the settings ask for.
+
+    options : dict
+        Names of options by field, for the message.
+    """
+    engine = {"hc": "haplotype", "bcftools": "pileup"}.get(settings.concordance, settings.engine)
+    if settings.engine != engine:
+        raise UsageError(f"option --concordance: found {settings.concordance} with --engine {settings.engine}, expected --engine {engine}.")
+    if settings.concordance != "bcftools":
+        return
+    if settings.sample_ploidy > 2:
+        raise UsageError(f"option --sample-ploidy: found {settings.sample_ploidy} with --concordance bcftools, expected 1 or 2.")
+    default = Settings(engine=engine, concordance=settings.concordance)
+    for name in (field.name for field in fields(Settings) if field.name not in _HEARD_BY_BCFTOOLS):
+        value, expected = getattr(settings, name), getattr(default, name)
+        if value != expected:
+            option = options.get(name, name)
+            raise UsageError(f"option {option}: found {value} with --concordance bcftools, expected {expected}: it knows nothing else.")

@@ -90,6 +90,10 @@ def vcf_header(
     lines = ["##fileformat=VCFv4.2", '##FILTER=<ID=PASS,Description="All filters passed">']
     lines += [f'##FILTER=<ID={name},Description="{text}">' for name, text in FILTERS.items()]
     formats, infos = FORMAT, INFO
+    if settings.concordance == "bcftools":
+        from gpuvc.genotyping.multiallelic import MOST_GQ
+
+        formats = FORMAT | {"GQ": _Field("1", "Integer", f"Genotype quality: phred of the genotype being wrong, at most {MOST_GQ}")}
     if settings.emit_ref_confidence != "NONE":
         from gpuvc.output.gvcf import header_lines
 

@@ -98,6 +98,16 @@ def collect_indels(reads, use, reference, reference_start, backend):
     return table, IndelEvents(read=read, allele=allele)
 
 
+def count_bases(reads, use, window, min_base_quality, backend):
+    """int32[n_fields, n_positions]: the counts of a `Pileup`; arguments as of `pile_up`."""
+    counts = np.zeros((len(PILEUP_FIELDS), len(window)), np.int32)
+    backend.pile_up(
+        use, reads.pos, reads.flag, reads.mapq, reads.cigar, reads.cigar_offsets, reads.bases, reads.base_quals, reads.base_offsets,
+        window.start, min_base_quality, counts,
+    )  # fmt: skip
+    return counts
+
+
 def pile_up(reads, use, window, reference, reference_start, min_base_quality, backend):
     """Counts over `window` of the reads `use`, with the indels they carry.
 
@@ -116,10 +126,6 @@ def pile_up(reads, use, window, reference, reference_start, min_base_quality, ba
     -------
     Pileup, IndelEvents
     """
-    counts = np.zeros((len(PILEUP_FIELDS), len(window)), np.int32)
-    backend.pile_up(
-        use, reads.pos, reads.flag, reads.mapq, reads.cigar, reads.cigar_offsets, reads.bases, reads.base_quals, reads.base_offsets,
-        window.start, min_base_quality, counts,
-    )  # fmt: skip
+    counts = count_bases(reads, use, window, min_base_quality, backend)
     table, events = collect_indels(reads, use, reference, reference_start, backend)
     return Pileup(window.contig_id, window.start, counts, table), events

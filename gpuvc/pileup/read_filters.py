@@ -41,10 +41,20 @@ OPTIONAL_FILTERS = (
     "PairedReadFilter",
     "ProperlyPairedReadFilter",
     "MateOnSameContigOrNoMappedMateReadFilter",
+    "NotOrphanReadFilter",  # bcftools': of a pair, but not of a proper one
 )
 # What the kernels rely on; cannot be disabled.
 ALWAYS = ("ReferenceSpanReadFilter", "ReadLengthEqualsCigarLengthReadFilter")
 ALL_FILTERS = (*DEFAULT_FILTERS, *OPTIONAL_FILTERS, *ALWAYS)
+MPILEUP_FILTERS = (
+    "MappingQualityReadFilter",
+    "MappedReadFilter",
+    "NotSecondaryAlignmentReadFilter",
+    "NotDuplicateReadFilter",
+    "PassesVendorQualityCheckReadFilter",
+    "NotOrphanReadFilter",
+)
+"""In force with concordance "bcftools" in the place of DEFAULT_FILTERS."""
 DOWNSAMPLED = "PositionalDownsampler"  # reads above the cap per alignment start, reported beside the filters
 
 
@@ -56,7 +66,8 @@ def active_filters(settings):
     for name in settings.disabled_read_filters:
         if name in ALWAYS:
             raise UsageError(f"read filter {name} cannot be disabled: the kernels rely on it.")
-    wanted = (set(DEFAULT_FILTERS) | set(settings.extra_read_filters) | set(ALWAYS)) - set(settings.disabled_read_filters)
+    default = MPILEUP_FILTERS if settings.concordance == "bcftools" else DEFAULT_FILTERS
+    wanted = (set(default) | set(settings.extra_read_filters) | set(ALWAYS)) - set(settings.disabled_read_filters)
     return tuple(name for name in ALL_FILTERS if name in wanted)
 
 
@@ -135,10 +146,12 @@ def _failures(
         mate_is_mapped = (f & FLAG_PAIRED) and not (f & FLAG_MATE_UNMAPPED) and mate_contig_id[r] >= 0 and mate_pos[r] >= 0
         if mate_is_mapped and mate_contig_id[r] != contig_id[r]:
             bits |= 1 << 12
-        if ref_end[r] - pos[r] > MAX_READ_SPAN:
+        if f & FLAG_PAIRED and not f & FLAG_PROPER:
             bits |= 1 << 13
-        if cigar_length != read_length:
+        if ref_end[r] - pos[r] > MAX_READ_SPAN:
             bits |= 1 << 14
+        if cigar_length != read_length:
+            bits |= 1 << 15
         out[r] = bits
 
 
@@ -152,6 +165,12 @@ def _mix(x):
     x *= np.uint64(0xC4CEB9FE1A85EC53)
     x ^= x >> np.uint64(33)
     return x >> np.uint64(1)
+
+
+@kernel
+def read_hash(name_hash, flag):
+    """By which reads are chosen where there are too many: uint64, of name and flag."""
+    return _mix(name_hash + np.uint64(flag) * np.uint64(0x9E3779B97F4A7C15))
 
 
 @kernel(allocates=True)
@@ -171,7 +190,7 @@ def _downsample(keep, pos, flag, name_hash, cap):
             n = 0
             for i in range(r, end):
                 if keep[i]:
-                    hashes[n] = _mix(name_hash[i] + np.uint64(flag[i]) * np.uint64(0x9E3779B97F4A7C15))
+                    hashes[n] = read_hash(name_hash[i], flag[i])
                     reads[n] = i
                     n += 1
             order = np.argsort(hashes, kind="mergesort")

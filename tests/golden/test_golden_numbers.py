@@ -17,18 +17,20 @@ from gpuvc.genotyping.genotypes import (
     log10_multinomials,
     log_sum_table,
 )
+from gpuvc.genotyping.multiallelic import base_likelihoods, error_tables, judge_alleles, order_alleles
 from gpuvc.genotyping.priors import REPEAT_INDEL_PHRED
 from gpuvc.io.dragstr import read_tables
 from gpuvc.kernels.codes import FLAG_MATE_REVERSE, FLAG_PAIRED, FLAG_READ1, FLAG_READ2, FLAG_REVERSE
 from gpuvc.kernels.cpu.genotypes import genotype_likelihoods
 from gpuvc.likelihoods.local_haplotypes import GAP_EXTEND, GAP_OPEN_PHRED
 from gpuvc.likelihoods.score import misfits
+from gpuvc.pileup.mpileup import CODES, MAX_QUAL, STRANDS
 from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.settings import Settings
 
 HERE = Path(__file__).parent
-GENOTYPING, ANNOTATIONS, OVERLAP, REPEATS = (
-    json.loads((HERE / f"{name}.json").read_text()) for name in ("genotyping", "annotations", "overlap", "repeats")
+GENOTYPING, ANNOTATIONS, OVERLAP, REPEATS, PILEUP_CALLER = (
+    json.loads((HERE / f"{name}.json").read_text()) for name in ("genotyping", "annotations", "overlap", "repeats", "pileup_caller")
 )
 PSEUDOCOUNTS = {
     "ref": REFERENCE_PSEUDOCOUNT,
@@ -159,3 +161,33 @@ class TestRepeats:
         assert gap_open.tolist() == REPEATS["gap_open_phred"]
         assert gap_continuation.tolist() == [[phred] * 20 for phred in REPEATS["gap_continuation_phred"]]
         assert indel_prior.tolist() == REPEATS["indel_phred"]
+
+
+@pytest.mark.parametrize("case", PILEUP_CALLER["cases"], ids=lambda case: case["name"])
+class TestPileupCaller:
+    """The model of `bcftools mpileup | bcftools call -m`: likelihoods within the 1e-4 of its float32."""
+
+    def test_likelihoods_and_pl(self, case):
+        bases = np.array([(qual * STRANDS + strand) * CODES + base for qual, strand, base in case["bases"]], np.uint16)
+        phred = np.empty((1, CODES, CODES), np.float32)
+        tally = np.zeros((MAX_QUAL + 1, STRANDS * CODES), np.int64)
+        slots = np.array([0, len(bases)], np.int64)
+        base_likelihoods(slots, bases, *error_tables(), tally, np.empty(CODES), np.empty(CODES, np.int64), phred)
+        found = {"AA": phred[0, 0, 0], "AG": phred[0, 0, 2], "GG": phred[0, 2, 2]}
+        assert found == pytest.approx(case["gl_phred"], rel=1e-4, abs=1e-4)
+        sums = np.array([[sum(qual for qual, _, base in case["bases"] if base == code) for code in range(4)]], np.int32)
+        alleles, n_alleles = np.empty((1, 4), np.int8), np.empty(1, np.int8)
+        shares, pls = np.empty((1, 4), np.float32), np.empty((1, 10), np.int32)
+        order_alleles(np.zeros(1, np.uint8), sums, phred, alleles, n_alleles, shares, pls)
+        # Without G, the base that was not seen stands in its place; their likelihoods are the same.
+        assert (shares[0, :2].tolist(), pls[0, :3].tolist()) == (pytest.approx(case["qs"], rel=1e-6), case["pl"])
+        assert alleles[0, 1] == (2 if sums[0, 2] else 3)
+
+    def test_call(self, case):
+        pls, shares = np.zeros((1, 10), np.int32), np.zeros((1, 4), np.float32)
+        pls[0, :3], shares[0, :2] = case["pl"], case["qs"]
+        chosen, qual = np.empty(1, np.int8), np.empty(1, np.float32)
+        genotype, gq = np.empty((1, 2), np.int8), np.empty(1, np.int16)
+        judge_alleles(pls, shares, np.array([2], np.int8), 2, np.log(1.1e-3), np.empty(10), chosen, qual, genotype, gq)
+        assert [a for a in (0, 1) if chosen[0] >> a & 1] == case["call"]["best_alleles"]
+        assert qual[0] == pytest.approx(case["call"]["qual"], rel=1e-4, abs=1e-4)

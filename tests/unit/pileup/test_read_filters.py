@@ -79,6 +79,7 @@ REFUSED = {
     "PairedReadFilter": [GOOD.but(flag=FLAG_PROPER)],
     "ProperlyPairedReadFilter": [GOOD.but(flag=FLAG_PAIRED)],
     "MateOnSameContigOrNoMappedMateReadFilter": [GOOD.but(mate_contig_id=1)],
+    "NotOrphanReadFilter": [GOOD.but(flag=FLAG_PAIRED)],
     "ReferenceSpanReadFilter": [GOOD.but(cigar=(("M", 10), ("D", MAX_READ_SPAN - 19), ("M", 10)))],
 }  # fmt: skip
 PASSING = [
