@@ -408,6 +408,12 @@ def chain_reads(
                 for allele in range(2):
                     d.links[j, before, allele] = 0
         for row in range(first_row, last_row):
+            at = pos[row] - start
+            is_plain = cigar_offsets[row + 1] - cigar_offsets[row] == 1
+            if at > d.events[n_events - 1, EVENT_POS] or (
+                is_plain and at + base_offsets[row + 1] - base_offsets[row] <= d.events[0, EVENT_POS]
+            ):
+                continue
             read_alleles(
                 ref, start, row, n_events, n_indels, pos, cigar, cigar_offsets, bases, quals, base_offsets, min_base_quality, d
             )  # fmt: skip
