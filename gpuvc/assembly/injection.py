@@ -190,7 +190,7 @@ def insert_alleles(
     event_ref_length, event_alt, event_alt_offsets, haplotype_events, haplotype_event_offsets, pos, ref_length, alt, alt_offsets,
     is_symbolic, n_base,
 ):  # fmt: skip
-    """Haplotypes with one allele more each → (new ones of each region, bases, their offsets), in the order of the alleles."""
+    """Haplotypes with one allele more each, in the order of the alleles → (region_slots int64[n_regions + 1], bases, base_offsets)."""
     n_regions = start.size
     new_slots = np.zeros(n_regions + 1, np.int64)
     new_bases, new_offsets = np.empty(1024, np.uint8), np.zeros(65, np.int64)

@@ -63,7 +63,7 @@ def find_lost_alleles(
     is_searched, start, end, padded_start, padded_end, codes, codes_start, region_slots, pos, cigar, cigar_offsets, bases, quals,
     base_offsets, event_slots, event_pos, event_ref_length, event_alt, event_alt_offsets, min_base_quality, copy_cost,
 ):  # fmt: skip
-    """(pos, ref_length, alt, alt_offsets) of the lost alleles in genome order; is_searched : bool[n_regions]."""
+    """The columns pos to alt_offsets of an AlleleTable: the lost alleles, in genome order. is_searched : bool[n_regions]."""
     longest = 0
     for g in range(start.size):
         longest = max(longest, np.int64(padded_end[g]) - padded_start[g])

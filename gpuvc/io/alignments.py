@@ -128,8 +128,8 @@ class AlignmentSource:
     """Reads of one sample as columns; a context manager. `fetch` may be called from any number of threads.
 
     contigs : Contigs
-    header_text : str
-        Of the first input. header_texts : tuple of str, of all.
+    header_texts : tuple of str
+        Of all inputs.
     read_groups : tuple of ReadGroup
         Of all inputs, one behind the other; the column `read_group` is an index into it.
     is_sequential : bool
@@ -148,7 +148,6 @@ class AlignmentSource:
         self._lock = threading.Lock()
         self.n_other_samples = 0
         self.contigs = inputs[0].header.contigs
-        self.header_text = inputs[0].header.text
         self.header_texts = tuple(source.header.text for source in inputs)
         self.read_groups = tuple(group for source in inputs for group in source.header.read_groups)
         self.is_sequential = any(source.is_sequential for source in inputs)

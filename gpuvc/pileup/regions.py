@@ -205,11 +205,6 @@ def cut_profile(raw, start, targets, contig_length, settings, intervals=None):
     return starts[touches], ends[touches], actives[touches]
 
 
-def active_regions(raw, start, targets, contig_id, contig_length, settings, intervals=None):
-    """RegionBatch of the active regions that touch a target; see `split_contig`."""
-    return split_contig(raw, start, targets, contig_id, contig_length, settings, intervals)[0]
-
-
 def split_contig(raw, start, targets, contig_id, contig_length, settings, intervals=None):
     """Two RegionBatches, of the active regions that touch a target and of the inactive ones; see `cut_profile`.
 

@@ -17,7 +17,7 @@ from benchmarks.datasets import REPOSITORY
 from gpuvc.intervals import Interval
 from gpuvc.io.alignments import open_alignments
 from gpuvc.pileup.activity import activity_profile
-from gpuvc.pileup.regions import active_regions
+from gpuvc.pileup.regions import split_contig
 from gpuvc.settings import Settings
 
 SHARED = REPOSITORY.parent / "shared"
@@ -170,7 +170,7 @@ def test_active_throughout_3000_bases(runs, busy):
     profile = activity_profile(
         batch, used(batch), np.zeros(batch.n_reads, np.int16), 1, 0, len(reference), codes(reference), 0, len(reference), 2, settings
     )
-    regions = active_regions(profile, 0, np.array([[0, len(reference)]]), 0, len(reference), settings)
+    regions, _ = split_contig(profile, 0, np.array([[0, len(reference)]]), 0, len(reference), settings)
     assert regions.start[0] < RUN_START and regions.end[-1] >= RUN_START + RUN_BP - STEP_BP and regions.n_regions >= RUN_BP // 300
     assert (regions.start[1:] == regions.end[:-1]).all() and (regions.end - regions.start).max() <= 300
     assert passing(runs[BUSY][2]) == truth

@@ -42,7 +42,7 @@ def test_one_sample(tmp_path):
         assert source.sample == "ann"
         assert [(group.id, group.sample) for group in source.read_groups] == [("lane1", "ann"), ("lane2", "ann")]
         assert source.contigs.names == ("chr1", "chr2") and source.contigs.lengths == (100_000, 50_000)
-        assert source.header_text.startswith("@HD\tVN:1.6")
+        assert source.header_texts[0].startswith("@HD\tVN:1.6")
 
 
 def test_several_samples_need_a_choice(tmp_path):

@@ -11,7 +11,7 @@ from golden_regions import SETS, golden_set, wanted_regions
 
 from gpuvc.batches import RegionBatch
 from gpuvc.pileup.activity import activity_profile
-from gpuvc.pileup.regions import active_regions, cut_profile, reach, smooth, smoothing_weights, with_ploidies
+from gpuvc.pileup.regions import cut_profile, reach, smooth, smoothing_weights, split_contig, with_ploidies
 from gpuvc.settings import Settings
 
 COMPUTED = json.loads((Path(__file__).parents[2] / "golden" / "activity.json").read_text())
@@ -46,7 +46,7 @@ class TestGolden:
         raw, start = profile_of(run, settings)
         missing = int(run.intervals[-1, 1]) + reach(settings)[1] - start - len(raw)
         raw = np.concatenate([np.zeros(start), raw, np.zeros(max(0, min(missing, len(run.codes) - start - len(raw))))])
-        regions = active_regions(raw, 0, run.intervals, 0, len(run.codes), settings)
+        regions, _ = split_contig(raw, 0, run.intervals, 0, len(run.codes), settings)
         wanted = [(start, end) for start, end, active in wanted_regions(path) if active]
         assert list(zip(regions.start.tolist(), regions.end.tolist())) == wanted
         assert (regions.padded_start == np.maximum(regions.start - 100, 0)).all()
@@ -124,9 +124,9 @@ class TestShards:
     def test_targets_choose_regions(self):
         raw = np.zeros(20_000)
         raw[[500, 3000, 9000]] = 1.0
-        regions = active_regions(raw, 0, [[2963, 2964], [9000, 9001]], 0, len(raw), Settings())
+        regions, _ = split_contig(raw, 0, [[2963, 2964], [9000, 9001]], 0, len(raw), Settings())
         assert list(zip(regions.start.tolist(), regions.end.tolist())) == [(2963, 3038), (8963, 9038)]
-        assert active_regions(raw, 0, [[2962, 2963], [3038, 8963]], 0, len(raw), Settings()).n_regions == 0
+        assert split_contig(raw, 0, [[2962, 2963], [3038, 8963]], 0, len(raw), Settings())[0].n_regions == 0
 
     def test_a_profile_too_short_is_refused(self):
         raw = np.zeros(20_000)
@@ -134,7 +134,7 @@ class TestShards:
             cut_profile(raw[9000:], 9000, [[10_000, 12_000]], len(raw), Settings())
 
     def test_nothing_to_call(self):
-        regions = active_regions(np.zeros(100), 0, np.empty((0, 2)), 0, 100, Settings())
+        regions, _ = split_contig(np.zeros(100), 0, np.empty((0, 2)), 0, 100, Settings())
         assert regions.n_regions == 0
 
     def test_streaming_only_for_concordance(self):
@@ -149,8 +149,8 @@ class TestShards:
         raw = np.zeros(1000)
         raw[495] = 1.0
         intervals = [[400, 500], [510, 700]]
-        ours = active_regions(raw, 0, intervals, 0, 1000, Settings())
-        theirs = active_regions(raw, 0, intervals, 0, 1000, Settings(concordance="hc"), intervals)
+        ours, _ = split_contig(raw, 0, intervals, 0, 1000, Settings())
+        theirs, _ = split_contig(raw, 0, intervals, 0, 1000, Settings(concordance="hc"), intervals)
         assert (ours.start.tolist(), ours.end.tolist()) == ([458], [533])
         assert (theirs.start.tolist(), theirs.end.tolist()) == ([458], [500])
 
