@@ -116,12 +116,15 @@ def _may_overlap(read, pos, ref_end, flag, contig_id, mate_contig_id, mate_pos, 
 @kernel
 def _split_pairs(
     use, name, name_hash, contig_id, pos, ref_end, flag, mate_contig_id, mate_pos, template_length, cigar, cigar_offsets, bases, base_quals,
-    base_offsets, waiting, old_base, old_qual,
+    base_offsets, waiting, name_end, old_base, old_qual,
 ):  # fmt: skip
     """`_split_pair` each read and the one of its name that waits for it.
 
     waiting : int32[power of two, twice the reads at least]
         A hash table, -1 throughout: the last used read u of each name while it waits, -2 - u once its mate has come.
+    name_end : int32, as long
+        Where the first of a name's reads ends. bcftools forgets who waits when one of its name is left behind: of three reads of one
+        name (one of them supplementary) it depends on others in between which two meet.
     old_base : int64[n_used], old_qual : uint8[n_used]
         Written: the base whose right neighbour was different when it was weighed, -1 for none, and that neighbour's quality.
     """
@@ -130,8 +133,6 @@ def _split_pairs(
         old_base[u] = -1
     for u in range(use.size):
         read = use[u]
-        if not _may_overlap(read, pos, ref_end, flag, contig_id, mate_contig_id, mate_pos, template_length, base_offsets):
-            continue
         slot = (name_hash[read] ^ (name_hash[read] >> np.uint64(29))) & mask
         while waiting[slot] != -1:
             v = waiting[slot]
@@ -139,7 +140,14 @@ def _split_pairs(
                 break
             slot = (slot + np.uint64(1)) & mask
         v = waiting[slot]
-        if v < 0 or ref_end[use[v]] <= pos[read]:
+        written = np.int64(pos[use[max(0, u - 1)]])  # positions before it are
+        is_left_behind = v != -1 and name_end[slot] < written
+        name_end[slot] = ref_end[read] if v == -1 or is_left_behind else min(name_end[slot], ref_end[read])
+        if not _may_overlap(read, pos, ref_end, flag, contig_id, mate_contig_id, mate_pos, template_length, base_offsets):
+            if v < 0 or is_left_behind:
+                waiting[slot] = -2 - u
+            continue
+        if v < 0 or is_left_behind:
             comes_later = mate_pos[read] >= pos[read] or ((flag[read] & FLAG_PAIRED) != 0 and mate_pos[read] == -1)
             waiting[slot] = u if comes_later else -2 - u
             continue
@@ -194,8 +202,8 @@ def weigh_bases(reads, use, correct_overlaps, min_base_quality):
         name = np.ascontiguousarray(reads.name).view(np.uint8).reshape(reads.n_reads, -1)
         _split_pairs(
             use, name, reads.name_hash, reads.contig_id, reads.pos, reads.ref_end, reads.flag, reads.mate_contig_id, reads.mate_pos,
-            reads.template_length, reads.cigar, reads.cigar_offsets, reads.bases, reads.base_quals, reads.base_offsets, waiting, old_base,
-            old_qual,
+            reads.template_length, reads.cigar, reads.cigar_offsets, reads.bases, reads.base_quals, reads.base_offsets, waiting,
+            np.empty_like(waiting), old_base, old_qual,
         )  # fmt: skip
     _weigh(use, reads.mapq, reads.base_quals, reads.base_offsets, old_base, old_qual, min_base_quality)
 

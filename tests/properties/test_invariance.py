@@ -20,6 +20,12 @@ BUNDLED_BAM, BUNDLED_CRAM = BUNDLED / "NA12878.chr20.100kb.bam", BUNDLED / "NA12
 SETS = {
     "bundled": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"engine": "pileup"}),
     "bundled, triploid": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"sample_ploidy": 3, "engine": "pileup"}),
+    "bundled, as bcftools":
+        (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"engine": "pileup", "concordance": "bcftools"}),
+    "mito, 1,671x, as bcftools": (
+        DATA / "mito" / "Homo_sapiens_assembly38.mt_only.fasta", DATA / "mito" / "NA12878.chrM_1-1000.bam", "chrM", 0, 16_569,
+        {"engine": "pileup", "concordance": "bcftools"},
+    ),
     "bundled, assembled": (BUNDLED / "chr20.fa", BUNDLED_BAM, "chr20", 4_900, 105_100, {"engine": "haplotype"}),
     "hard-hg001, assembled": (
         DATA / "sim-hg001" / "b37.chr20.1-2000000.fa.gz", DATA / "hard-hg001" / "hard_hg001.bam", "20", 950_000, 1_250_000,

@@ -301,6 +301,35 @@ class TestTables:
         assert settings("--engine", "haplotype", "--concordance", "hc", "-stand-call-conf", "10").standard_min_confidence == 10
         assert settings().standard_min_confidence == 10
 
+    def test_concordance_brings_the_defaults_of_bcftools(self):
+        plain = "--engine", "pileup", "--concordance", "bcftools"
+        found = settings(*plain)
+        assert (found.min_mapping_quality, found.genotyping_mapping_quality, found.min_base_quality) == (0, 0, 1)
+        assert (found.max_reads_per_alignment_start, found.standard_min_confidence, found.heterozygosity) == (0, 0, 1.1e-3)
+        given = settings(*plain, "-mbq", "13", "--heterozygosity", "0.01", "-stand-call-conf", "20", "--sample-ploidy", "1")
+        assert (given.min_base_quality, given.heterozygosity, given.standard_min_confidence, given.sample_ploidy) == (13, 0.01, 20, 1)
+
+    @pytest.mark.parametrize(
+        "option, expected",
+        [
+            ("--sample-ploidy 3", "--sample-ploidy: found 3 with --concordance bcftools, expected 1 or 2"),
+            ("--max-alternate-alleles 3", "--max-alternate-alleles: found 3 with --concordance bcftools, expected 6"),
+            ("--indel-heterozygosity 0.1", "--indel-heterozygosity: found 0.1 with --concordance bcftools"),
+            ("--dont-use-soft-clipped-bases", "--dont-use-soft-clipped-bases: found False with --concordance bcftools, expected True"),
+            ("-ERC GVCF", "--emit-ref-confidence: found GVCF with --concordance bcftools, expected NONE"),
+            ("--kmer-size 12", "--kmer-size"),
+            ("--mapping-quality-threshold-for-genotyping 20", "--mapping-quality-threshold-for-genotyping: found 20"),
+            ("--alleles x.vcf", "--alleles: found it with --engine pileup"),
+            ("--ploidy-regions x.bed", "--ploidy-regions: found it with --engine pileup"),
+        ],
+    )
+    def test_what_bcftools_has_no_part_for(self, option, expected):
+        assert expected in refused("--engine", "pileup", "--concordance", "bcftools", *option.split())
+
+    def test_concordance_has_its_engine(self):
+        assert "found bcftools with --engine haplotype, expected --engine pileup" in refused("--concordance", "bcftools")
+        assert "found hc with --engine pileup, expected --engine haplotype" in refused("--engine", "pileup", "--concordance", "hc")
+
     def test_region_sizes_must_agree(self):
         with pytest.raises(UsageError, match=r"--min-assembly-region-size: found 301, expected at most --max-assembly-region-size \(300\)"):
             settings("--engine", "haplotype", "--min-assembly-region-size", "301")

@@ -109,6 +109,15 @@ class TestFilters:
     def test_passes(self, read):
         assert choose(read) == ([0], {"passed": 1})
 
+    def test_filters_of_bcftools(self):
+        """Odd alignments, unplaced and unknown qualities count; of a pair that is not proper nothing does."""
+        off = {name for name, reads in REFUSED.items() for read in reads if choose(read, concordance="bcftools", engine="pileup")[0]}
+        refusing = {
+            "MappedReadFilter", "NotSecondaryAlignmentReadFilter", "NotDuplicateReadFilter", "PassesVendorQualityCheckReadFilter",
+            "NotOrphanReadFilter", "ProperlyPairedReadFilter", *ALWAYS,
+        }  # fmt: skip
+        assert off == set(REFUSED) - refusing
+
     def test_every_filter_has_a_case(self):
         # Bases that the CIGAR does not account for break two rules at once; see below.
         assert set(REFUSED) | {"ReadLengthEqualsCigarLengthReadFilter"} == set(ALL_FILTERS)
