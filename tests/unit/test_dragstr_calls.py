@@ -1,12 +1,12 @@
 """Whole calls with DRAGstr: what it changes, what it does not, and what the output says of it."""
 
 import pytest
-from conftest import REPOSITORY
 
 import gpuvc
 from gpuvc.evidence import BEFORE_BP, BEHIND_BP, look_inside
 from gpuvc.output.vcf import format_call
 from gpuvc.settings import DRAGEN_MODE
+from tests.conftest import REPOSITORY
 
 MADE_UP = REPOSITORY / "tests" / "golden" / "dragstr.made_up.txt"
 DRAGEN = gpuvc.Settings(concordance="hc", **DRAGEN_MODE)

@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY
 
 from gpuvc.errors import InputError, UsageError
 from gpuvc.io.dragstr import Dragstr, read_dragstr, read_tables
 from gpuvc.settings import Settings
+from tests.conftest import REPOSITORY
 
 MADE_UP = REPOSITORY / "tests" / "golden" / "dragstr.made_up.txt"
 GATK = Settings(concordance="hc")
