@@ -1,4 +1,5 @@
 # make demo   call variants in the bundled human reads     make test   the tests     make lint   style and types     make bench   speed, accuracy, memory
+# make docs   the documentation as a site, in site/        make docs-serve   the same, shown while it is written
 # Everything goes into .venv; nothing else on the machine is touched.
 
 VENV := .venv
@@ -6,10 +7,13 @@ BIN := $(VENV)/bin
 # Files that stand for "installed": a second call of make does nothing while pyproject.toml stays the same.
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
+INSTALLED_DOCS := $(VENV)/installed-docs
+# Quiets a note on the next major version of MkDocs, which pyproject.toml keeps out.
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench docs docs-serve clean
 help:
-	@sed -n 1,2p Makefile
+	@sed -n 1,3p Makefile
 
 demo: $(INSTALLED)
 	$(BIN)/gpuvc demo
@@ -31,8 +35,14 @@ bench: $(INSTALLED_DEV)
 	else echo 'accuracy left out, it needs rtg on PATH or RTG_JAR=/path/to/rtg-tools.jar (benchmarks/README.md)'; fi
 	$(BIN)/python -m benchmarks.tables
 
+docs: $(INSTALLED_DOCS)
+	$(BIN)/mkdocs build --strict --quiet
+
+docs-serve: $(INSTALLED_DOCS)
+	$(BIN)/mkdocs serve
+
 clean:
-	rm -rf $(VENV) build dist demo-output
+	rm -rf $(VENV) build dist demo-output site
 
 $(INSTALLED): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -40,6 +50,10 @@ $(INSTALLED): pyproject.toml | $(BIN)/python
 
 $(INSTALLED_DEV): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(INSTALLED) $@
+
+$(INSTALLED_DOCS): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $(INSTALLED) $@
 
 # The newest Python >= 3.11 that can make environments (Debian ships venv apart from Python). PYTHON=/path/to/python chooses another.
