@@ -2,7 +2,7 @@
 
 Numba's own cache notices an edit of the file a function stands in, but not of the functions it calls from other files. So the kernels of
 a file are kept in a folder named after a digest of it and of all files of the package that it imports, directly or through others: an
-edit recompiles what can depend on it, and nothing else.
+edit recompiles what can depend on it, and nothing else, and a second installation of the same sources nothing at all.
 
 Numba optimises every function with all that it calls, and makes machine code of it, although what calls it does both again: the code of
 a function deep down is made once for each way up. `inner_kernel` leaves both to the kernels that Python calls.
@@ -13,17 +13,22 @@ caller holds them. A function that makes arrays, or calls one that returns them,
 
 import ctypes
 import hashlib
+import logging
 import os
 import re
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
 import numba
 from numba import types
+from numba.core import caching
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.types import unliteral
+
+log = logging.getLogger(__name__)
 
 _IMPORT = re.compile(rb"^ *from (gpuvc[\w.]*|\.+[\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
 _PACKAGE = next(folder for up in Path(__file__).absolute().parents for folder in (up, up / "gpuvc") if (folder / "batches.py").exists())
@@ -81,6 +86,50 @@ def cache_folder(path):
     return cache_base() / "kernels" / _folder_name(Path(path).resolve())
 
 
+@cache
+def _can_keep(base):
+    """Whether kernels can be kept under `base`; says once why not."""
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=base).close()
+    except OSError as error:
+        reason = error.strerror or error
+        log.warning("kernels cannot be kept in %s (%s): each run compiles them anew. NUMBA_CACHE_DIR names another folder.", base, reason)
+        return False
+    return True
+
+
+class _ByContent(caching._CacheLocator):
+    """Where a kernel is kept: what the folder is named after is all that it depends on, so neither path nor time of its file matters."""
+
+    def __init__(self, function, file):
+        self._py_file = file
+        self._line = function.__code__.co_firstlineno
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        return cls(py_func, py_file)
+
+    def get_cache_path(self):
+        return str(cache_folder(self._py_file))
+
+    def get_source_stamp(self):
+        return None
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+
+class _Results(caching.CompileResultCacheImpl):
+    _locator_classes = (_ByContent,)
+
+
+class _KernelCache(caching.FunctionCache):
+    """Numba's cache of a function, in the place that `_ByContent` names."""
+
+    _impl_class = _Results
+
+
 class _CheckedCompiler(Compiler):
     """Numba's compiler; refuses a function that would lose the memory of arrays which another made for it."""
 
@@ -99,12 +148,10 @@ def kernel(function=None, *, allocates=False, **options):
     options |= {"_nrt": allocates, "pipeline_class": _CheckedCompiler}
 
     def compile_it(function):
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(cache_folder(function.__code__.co_filename))
-        try:
-            return _for_any_value(numba.njit(nogil=True, cache=True, **options)(function))
-        finally:
-            numba.config.CACHE_DIR = before
+        compiled = numba.njit(nogil=True, **options)(function)
+        if not numba.config.DISABLE_JIT and _can_keep(cache_base()):
+            compiled._cache = _KernelCache(function)
+        return _for_any_value(compiled)
 
     return compile_it(function) if function else compile_it
 

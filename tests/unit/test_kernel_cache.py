@@ -2,6 +2,10 @@
 
 import ast
 import gc
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +69,37 @@ def test_a_kernel_is_kept_in_the_folder_of_its_file():
     from gpuvc.assembly import trimming
 
     assert trimming.cut._cache.cache_path.startswith(str(jit.cache_folder(trimming.__file__)))
+
+
+COUNTS_COMPILATIONS = """
+import numpy as np
+from numba.core import event
+compiled = event.RecordingListener()
+event.register("numba:compile", compiled)
+from gpuvc.pileup.regions import smooth, smoothing_weights
+smooth(np.ones(9), smoothing_weights(), np.empty(9))
+print(sum(e.is_start for _, e in compiled.buffer))
+"""
+
+
+def _compilations(root, cache):
+    environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-c", COUNTS_COMPILATIONS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=root, check=True)
+    return int(done.stdout), done.stderr
+
+
+def test_the_same_sources_elsewhere_compile_nothing(tmp_path):
+    for name in ("first", "second"):
+        shutil.copytree(PACKAGE, tmp_path / name / "gpuvc", ignore=shutil.ignore_patterns("data", "__pycache__"))
+    assert _compilations(tmp_path / "first", tmp_path / "cache")[0] > 0
+    assert _compilations(tmp_path / "second", tmp_path / "cache") == (0, "")
+
+
+def test_a_folder_that_takes_no_kernels_is_named_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    n, said = _compilations(PACKAGE.parent, tmp_path / "file" / "cache")
+    assert n > 0 and said.count("kernels cannot be kept in") == 1 and str(tmp_path / "file" / "cache") in said
 
 
 @jit.inner_kernel
