@@ -12,46 +12,15 @@ import traceback
 from contextlib import contextmanager
 
 from gpuvc.errors import GpuvcError, InputError, UsageError
-from gpuvc.options import (
-    CALL_OPTIONS,
-    DEMO_OPTIONS,
-    EXPLAIN_OPTIONS,
-    NOTED,
-    PILEUP_OPTIONS,
-    REFUSED,
-    did_you_mean,
-    exit_codes_text,
-    help_text,
-    read_options,
-    settings_and_rest,
-)
+from gpuvc.options import COMMANDS
+from gpuvc.options.call import settings_and_rest
+from gpuvc.options.others import NOTED, REFUSED
+from gpuvc.options.reading import did_you_mean, read_options
+from gpuvc.options.showing import exit_codes_text, help_text
 
 _WINDOW_BP = 1 << 20  # positions that `gpuvc pileup` holds at a time: about 120 MB of counts
 
-_ABOUT_CALL = """\
-Call germline SNVs and indels in the aligned reads of one sample. GATK HaplotypeCaller's option names, Parabricks' as aliases."""
-_CALL_FILES = """\
-output files:
-  the VCF             --output
-  its index           VCF.tbi or VCF.csi, unless --create-output-variant-index false
-  report of the run   --report
-  realigned reads     --bam-output, and their index: FILE.bai for FILE.bam
-  assembled regions   --assembly-region-out
-Each appears under its name when it is whole, or not at all."""
-_ABOUT_PILEUP = """\
-Counts per position of the reads that calling would use: bases by strand, quality sums, indels, clips, mapping quality."""
-_PILEUP_FILES = """\
-output file:
-  the table           --output (columns: contig, pos (1-based), ref, the counts, indels as +SEQUENCE or -LENGTH : forward , reverse)"""
-_ABOUT_EXPLAIN = """\
-Why a variant was or was not called at a place, stage by stage; the last line is the verdict. chr:pos, or one allele: chr:pos:REF:ALT.
-Takes the options of gpuvc call that decide what the haplotype engine calls: give those that the calls were made with."""
-_ABOUT_DEMO = """\
-Call the 100 kb of human reads (NA12878, 50x) that come with gpuvc, and compare with GIAB's truth."""
-_DEMO_FILES = """\
-output files, in --output-dir:
-  NA12878.vcf.gz      and its index .tbi
-  NA12878.report.json report of the run"""
+_COMMAND_LINES = "\n".join(f"  {command.name:<8} {command.summary}" for command in COMMANDS.values())
 _ABOUT = f"""\
 usage: gpuvc COMMAND [options]
 
@@ -60,11 +29,7 @@ Germline small variants from aligned short reads.
   gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz
 
 commands:
-  call     BAM or CRAM and FASTA in, VCF out
-  pileup   counts per position, as TSV or Arrow
-  explain  why a variant was or was not called at a place
-  demo     call the human reads that come with gpuvc
-  doctor   what this machine offers, what will be used and why
+{_COMMAND_LINES}
 
   --version, --help; gpuvc COMMAND --help lists a command's options
 
@@ -114,16 +79,15 @@ def _run(arguments):
     if command in ("", "-h", "--help", "help"):
         (sys.stdout if command else sys.stderr).write(_ABOUT)
         return 0 if command else 2
-    if command not in _COMMANDS:
-        hint = f" Did you mean gpuvc call {command} ...?" if command.startswith("-") else did_you_mean(command, _COMMANDS)
-        raise UsageError(f"command {command!r}: found no such command, expected {', '.join(_COMMANDS)}.{hint}")
-    run, usage, about, table, files = _COMMANDS[command]
+    if command not in COMMANDS:
+        hint = f" Did you mean gpuvc call {command} ...?" if command.startswith("-") else did_you_mean(command, COMMANDS)
+        raise UsageError(f"command {command!r}: found no such command, expected {', '.join(COMMANDS)}.{hint}")
     if {"-h", "--help"} & set(rest):
-        sys.stdout.write(help_text(usage, about, table, "\n\n".join(filter(None, [files, exit_codes_text()]))))
+        sys.stdout.write(help_text(COMMANDS[command]))
         return 0
     if "--version" in rest:
         return _print_version()
-    return run(rest)
+    return _RUN[command](rest)
 
 
 def _print_version():
@@ -134,7 +98,7 @@ def _print_version():
 
 
 def _call(arguments):
-    request = read_options(arguments, CALL_OPTIONS, command="call", others=(*NOTED, *REFUSED))
+    request = read_options(arguments, COMMANDS["call"], others=(*NOTED, *REFUSED))
     settings, rest = settings_and_rest(request.values)
     lists = [path for path in rest["alignments"] if path.endswith(".list")]
     rest["alignments"] = _expand_lists(rest["alignments"])
@@ -158,7 +122,7 @@ def _call(arguments):
 
 
 def _pileup(arguments):
-    request = read_options(arguments, PILEUP_OPTIONS, command="pileup")
+    request = read_options(arguments, COMMANDS["pileup"])
     settings, rest = settings_and_rest(request.values)
     alignments, reference = _expand_lists(rest.pop("alignments")), rest.pop("reference")
     interval, output = rest.pop("interval", None), rest.pop("output", "-")
@@ -193,7 +157,7 @@ def _pileup(arguments):
 
 
 def _explain(arguments):
-    request = read_options(arguments, EXPLAIN_OPTIONS, command="explain", others=(*NOTED, *REFUSED), word="place")
+    request = read_options(arguments, COMMANDS["explain"], others=(*NOTED, *REFUSED), word="place")
     if "place" not in request.values:
         raise UsageError("place: found none, expected contig:position, such as gpuvc explain chr20:10117 -R ref.fa -I sample.bam.")
     settings, rest = settings_and_rest(request.values)
@@ -220,7 +184,7 @@ def _explain(arguments):
 
 
 def _demo(arguments):
-    request = read_options(arguments, DEMO_OPTIONS, command="demo")
+    request = read_options(arguments, COMMANDS["demo"])
     with _logging("INFO"):
         from gpuvc.demo import run_demo
 
@@ -230,7 +194,7 @@ def _demo(arguments):
 
 
 def _doctor(arguments):
-    read_options(arguments, (), command="doctor")
+    read_options(arguments, COMMANDS["doctor"])
     from gpuvc.doctor import examine
 
     for line in examine():
@@ -238,13 +202,7 @@ def _doctor(arguments):
     return 0
 
 
-_COMMANDS = {
-    "call": (_call, "gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz [options]", _ABOUT_CALL, CALL_OPTIONS, _CALL_FILES),
-    "pileup": (_pileup, "gpuvc pileup -R ref.fa -I sample.bam [-L region] [options]", _ABOUT_PILEUP, PILEUP_OPTIONS, _PILEUP_FILES),
-    "explain": (_explain, "gpuvc explain chr:pos -R ref.fa -I sample.bam [options]", _ABOUT_EXPLAIN, EXPLAIN_OPTIONS, ""),
-    "demo": (_demo, "gpuvc demo [options]", _ABOUT_DEMO, DEMO_OPTIONS, _DEMO_FILES),
-    "doctor": (_doctor, "gpuvc doctor", "What this machine offers, what gpuvc will use, and why.", (), ""),
-}
+_RUN = {"call": _call, "pileup": _pileup, "explain": _explain, "demo": _demo, "doctor": _doctor}
 
 
 def _expand_lists(paths):

@@ -121,7 +121,7 @@ class _ByContent(caching._CacheLocator):
 
 
 class _Results(caching.CompileResultCacheImpl):
-    _locator_classes = (_ByContent,)
+    _locator_classes = [_ByContent]  # noqa: RUF012 - as Numba has it
 
 
 class _KernelCache(caching.FunctionCache):

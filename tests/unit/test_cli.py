@@ -10,23 +10,16 @@ from types import ModuleType
 
 import pytest
 
-from gpuvc import options
 from gpuvc.api import RunSummary
 from gpuvc.errors import DeviceError, GpuvcError, InputError, OutputError, UsageError
 from gpuvc.io.bed import SET_RULES
-from gpuvc.options import (
-    CALL_OPTIONS,
-    DEMO_OPTIONS,
-    EXPLAIN_OPTIONS,
-    NOTED,
-    PILEUP_OPTIONS,
-    REFUSED,
-    Choice,
-    Noted,
-    Refused,
-    read_options,
-    settings_and_rest,
-)
+from gpuvc.options import COMMANDS
+from gpuvc.options.call import CALL, CALL_OPTIONS, NEEDS, settings_and_rest
+from gpuvc.options.kinds import Choice, Flag, Noted, Refused, Switch
+from gpuvc.options.others import NOTED, REFUSED
+from gpuvc.options.pileup import PILEUP
+from gpuvc.options.reading import read_options
+from gpuvc.options.showing import EXIT_CODES, markdown
 from gpuvc.settings import DRAGEN_MODE, Settings
 
 NEEDED = ["-R", "ref.fa", "-I", "a.bam", "-O", "out.vcf.gz"]
@@ -34,7 +27,7 @@ NEEDED = ["-R", "ref.fa", "-I", "a.bam", "-O", "out.vcf.gz"]
 
 def read(*arguments):
     """Values and notes of `gpuvc call` with the required options and `arguments`."""
-    return read_options([*NEEDED, *arguments], CALL_OPTIONS, command="call", others=(*NOTED, *REFUSED))
+    return read_options([*NEEDED, *arguments], CALL, others=(*NOTED, *REFUSED))
 
 
 def settings(*arguments):
@@ -50,10 +43,10 @@ def refused(*arguments):
 
 class TestReading:
     def test_short_long_and_parabricks_names(self):
-        one = read_options(NEEDED, CALL_OPTIONS, command="call").values
+        one = read_options(NEEDED, CALL).values
         assert one == {"reference": "ref.fa", "alignments": ["a.bam"], "output": "out.vcf.gz"}
         for line in ("--reference ref.fa --input a.bam --output out.vcf.gz", "--ref=ref.fa --in-bam=a.bam --out-variants=out.vcf.gz"):
-            assert read_options(line.split(), CALL_OPTIONS, command="call").values == one
+            assert read_options(line.split(), CALL).values == one
 
     def test_repeatable_options_keep_their_order(self):
         values = read("-I", "b.bam", "-L", "chr1", "--interval-file", "a.bed", "-XL", "chr1:5").values
@@ -117,7 +110,7 @@ class TestReading:
         assert not settings("--dont-use-soft-clipped-bases=TRUE").use_soft_clipped_bases
 
     def test_values_may_begin_with_a_dash(self):
-        request = read_options(["-R", "r", "-I", "-", "-O", "-", "--java-options", "-Xmx8g"], CALL_OPTIONS, command="call", others=NOTED)
+        request = read_options(["-R", "r", "-I", "-", "-O", "-", "--java-options", "-Xmx8g"], CALL, others=NOTED)
         assert request.values["alignments"] == ["-"] and request.values["output"] == "-"
 
     @pytest.mark.parametrize(
@@ -129,11 +122,11 @@ class TestReading:
 
     def test_pileup_has_the_options_of_reads_but_not_those_of_calling(self):
         line = "-R r.fa -I a.bam -mbq 0 -DF X --max-reads-per-alignment-start 0 --device cpu -L chr1 -O -"
-        values = read_options(line.split(), PILEUP_OPTIONS, command="pileup").values
+        values = read_options(line.split(), PILEUP).values
         assert values["min_base_quality"] == 0 and values["interval"] == "chr1" and values["output"] == "-" and values["device"] == "cpu"
         for name in ("--mapping-quality-threshold-for-genotyping", "-ploidy", "-stand-call-conf", "--report"):
             with pytest.raises(UsageError, match="no such option"):
-                read_options([*line.split(), name, "1"], PILEUP_OPTIONS, command="pileup")
+                read_options([*line.split(), name, "1"], PILEUP)
 
     def test_genotyping_threshold(self):
         pileup, threshold = ("--engine", "pileup"), "--mapping-quality-threshold-for-genotyping"
@@ -243,12 +236,12 @@ class TestRefusing:
     def test_required(self, left_out, name):
         at = NEEDED.index(left_out)
         with pytest.raises(UsageError, match=f"option {name}: found none"):
-            read_options(NEEDED[:at] + NEEDED[at + 2 :], CALL_OPTIONS, command="call")
+            read_options(NEEDED[:at] + NEEDED[at + 2 :], CALL)
 
     @pytest.mark.parametrize("option", REFUSED, ids=lambda option: option.names[0])
     def test_every_unsupported_option_is_named_by_each_of_its_names(self, option):
         for name in option.names:
-            value = [] if isinstance(option.takes, options.Flag) else ["true" if isinstance(option.takes, options.Switch) else "77"]
+            value = [] if isinstance(option.takes, Flag) else ["true" if isinstance(option.takes, Switch) else "77"]
             if value and value[0] in option.does:
                 continue
             message = refused(name, *value)
@@ -262,7 +255,7 @@ class TestRefusing:
     @pytest.mark.parametrize("option", NOTED, ids=lambda option: option.names[0])
     def test_options_that_cannot_change_calls_are_noted(self, option):
         for name in option.names:
-            value = {options.Flag: [], options.Switch: ["true"], Choice: list(getattr(option.takes, "words", ()))[-1:]}
+            value = {Flag: [], Switch: ["true"], Choice: list(getattr(option.takes, "words", ()))[-1:]}
             request = read(name, *value.get(type(option.takes), ["8"]))
             assert [note for note in request.notes if name in note and option.note in note]
             assert settings_and_rest(request.values)[0] == Settings()
@@ -284,8 +277,8 @@ class TestRefusing:
 
 class TestTables:
     def test_no_name_stands_twice(self):
-        for table in (CALL_OPTIONS, PILEUP_OPTIONS, EXPLAIN_OPTIONS, DEMO_OPTIONS):
-            names = [name for option in (*table, *(NOTED + REFUSED if table is CALL_OPTIONS else ())) for name in option.names]
+        for command in COMMANDS.values():
+            names = [name for option in (*command.options, *(NOTED + REFUSED if command is CALL else ())) for name in option.names]
             assert len(names) == len(set(names))
 
     def test_choices_are_those_of_the_code_behind(self):
@@ -362,7 +355,7 @@ class TestTables:
         from gpuvc.api import call_variants
 
         defaults = {name: parameter.default for name, parameter in inspect.signature(call_variants).parameters.items()}
-        for to, (needed, default) in options.NEEDS.items():
+        for to, (needed, default) in NEEDS.items():
             assert needed in {option.to for option in CALL_OPTIONS}
             if default is not None:
                 assert (defaults | Settings().as_dict())[to] == default
@@ -378,7 +371,7 @@ class TestTables:
 
     def test_documentation_is_current(self):
         path = Path(__file__).parents[2] / "docs" / "options.md"
-        assert path.read_text() == options.markdown(), "python -m gpuvc.options > docs/options.md"
+        assert path.read_text() == markdown(), "python -m gpuvc.options > docs/options.md"
 
     def test_what_unsupported_options_do_can_be_said(self):
         for option in (*NOTED, *REFUSED):
@@ -461,7 +454,7 @@ class TestCommand:
         fake_api.then = then
         done = run_cli("call", *NEEDED)
         assert (done.code, done.out, done.err) == (code, "", words)
-        assert code in dict(options.EXIT_CODES)
+        assert code in dict(EXIT_CODES)
 
     def test_a_fault_shows_where_and_how_to_report_it(self, run_cli, fake_api):
         fake_api.then = lambda: 1 / 0
@@ -493,14 +486,11 @@ class TestCommand:
         done = run_cli(*arguments)
         assert done.code == 0 and "usage: gpuvc COMMAND" in done.out and "exit codes:" in done.out and done.err == ""
 
-    @pytest.mark.parametrize(
-        "command, table",
-        [("call", CALL_OPTIONS), ("pileup", PILEUP_OPTIONS), ("explain", EXPLAIN_OPTIONS), ("demo", DEMO_OPTIONS), ("doctor", ())],
-    )
-    def test_help_of_commands_names_every_option_and_output(self, run_cli, command, table):
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_help_of_commands_names_every_option_and_output(self, run_cli, command):
         done = run_cli(command, "--help")
         assert done.code == 0 and f"usage: gpuvc {command}" in done.out
-        assert all(name in done.out for option in table for name in option.names)
+        assert all(name in done.out for option in COMMANDS[command].options for name in option.names)
         assert command in ("doctor", "explain") or "output file" in done.out
         assert max(map(len, done.out.splitlines())) < 160
 

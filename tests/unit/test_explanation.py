@@ -10,7 +10,7 @@ import pytest
 import gpuvc
 from gpuvc.explanation import _Case
 from gpuvc.io.fasta import open_reference
-from gpuvc.options import EXPLAIN_OPTIONS
+from gpuvc.options.explain import EXPLAIN_OPTIONS
 from gpuvc.settings import DRAGEN_MODE
 
 DEMO = Path(__file__).parents[2] / "reference" / "data"

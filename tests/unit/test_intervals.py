@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gpuvc.errors import InputError, UsageError
 from gpuvc.intervals import Contigs, Interval
 from gpuvc.io.bed import check_contigs, check_targets, parse_region, read_ploidies, resolve_intervals
-from gpuvc.options import CALL_OPTIONS
+from gpuvc.options.call import CALL_OPTIONS
 from gpuvc.settings import MAX_PLOIDY
 
 CONTIGS = Contigs(("chr1", "chr2", "chrM", "HLA-A*01:01:01:01"), (1000, 500, 100, 300))
