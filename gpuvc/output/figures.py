@@ -5,6 +5,7 @@ Colours are Okabe and Ito's (2008), told apart by those who see fewer colours, o
 
 import io
 from contextlib import contextmanager
+from typing import Any
 
 from gpuvc.errors import UsageError
 
@@ -13,7 +14,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
 )  # fmt: skip
 CALLERS = {"gpuvc": BLUE, "gpuvc, pileup": SKY, "bcftools": GREY, "freebayes": ORANGE, "gatk": RED}
 BASE_COLOURS = {"A": GREEN, "C": BLUE, "G": ORANGE, "T": RED, "N": GREY}
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "gpuvc",  # names inside the file; Matplotlib draws them otherwise
     "svg.fonttype": "none",  # text stays text: small, searchable, in the reader's font
     "font.family": "sans-serif",
