@@ -37,6 +37,12 @@ def _reference():
     return text
 
 
+def on_page_markdown(markdown, page, config, files):
+    """In tables the repository's web view wants the bar within code escaped, and the site does not."""
+    rows = re.compile(r"^\|.*$", re.M)
+    return rows.sub(lambda row: re.sub(r"`[^`]*`", lambda code: code[0].replace("\\|", "|"), row[0]), markdown)
+
+
 def on_post_build(config):
     """Refuse a site that would fetch something from elsewhere."""
     site = Path(config.site_dir)
