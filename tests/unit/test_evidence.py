@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import gpuvc
-from gpuvc.evidence import BEFORE_BP, BEHIND_BP, look_inside, one_region
+from gpuvc.evidence import BEFORE_BP, BEHIND_BP, look_inside
 from gpuvc.genotyping.genotypes import genotype_table
 from gpuvc.pileup.read_filters import DOWNSAMPLED
+from gpuvc.recording import one_region
 
 PLACE = 7458  # two insertions at one locus, and an SNV beside it
 
