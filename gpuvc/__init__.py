@@ -15,6 +15,12 @@ _HOME = {
     "plan_shards": "api",
     "pileup": "api",
     "read_columns": "api",
+    "open": "notebook.sample",
+    "Sample": "notebook.sample",
+    "Region": "notebook.region",
+    "Calls": "notebook.calls",
+    "Table": "notebook.tables",
+    "read_vcf": "io.variants",
     "look_inside": "evidence",
     "explain": "explanation",
     "Settings": "settings",
@@ -24,14 +30,15 @@ _HOME = {
     "DeviceError": "errors",
     "OutputError": "errors",
 }
-__all__ = ["__version__", *_HOME]
+_OTHER_NAME = {"open": "open_sample"}  # there: a module's own open() is the built-in
+__all__ = ["__version__", *(name for name in _HOME if name not in _OTHER_NAME)]  # a star must not take the place of open()
 
 
 def __getattr__(name):
     if name not in _HOME:
         raise AttributeError(f"module 'gpuvc' has no attribute {name!r}")
-    return getattr(import_module(f"gpuvc.{_HOME[name]}"), name)
+    return getattr(import_module(f"gpuvc.{_HOME[name]}"), _OTHER_NAME.get(name, name))
 
 
 def __dir__():
-    return sorted(__all__)
+    return sorted({"__version__", *_HOME})

@@ -497,12 +497,18 @@ def pileup(
     with open_alignments(paths, reference=reference, sample_name=sample_name) as source:
         check_contigs(source.contigs, genome.contigs, ", ".join(map(str, paths)), reference)
         window = parse_region(interval, source.contigs, where="interval")
-        name, length = source.contigs.names[window.contig_id], source.contigs.lengths[window.contig_id]
+        name = source.contigs.names[window.contig_id]
         if name not in genome.contigs.index:
             raise UsageError(missing_contig(name, genome.contigs, ", ".join(map(str, paths)), reference))
-        near = window.padded(caller.CONTEXT_BP, length)
-        # Beyond the window's end, too: indels of reads there may have their leftmost place inside.
-        reads = source.fetch(Interval(window.contig_id, max(0, window.start - MAX_READ_SPAN), near.end))
+        return count_window(window, source, genome, settings, backend, settled)
+
+
+def count_window(window, source, genome, settings, backend, settled=True):
+    """Pileup of an interval of open alignments; see `pileup`."""
+    name, length = source.contigs.names[window.contig_id], source.contigs.lengths[window.contig_id]
+    near = window.padded(caller.CONTEXT_BP, length)
+    # Beyond the window's end, too: indels of reads there may have their leftmost place inside.
+    reads = source.fetch(Interval(window.contig_id, max(0, window.start - MAX_READ_SPAN), near.end))
     use, _, _ = choose_reads(reads, length, settings, window.start, window.end)
     if settled:
         finalise_quals(reads, use, settings.correct_overlapping_quality)

@@ -383,6 +383,12 @@ class Inputs:
         )  # fmt: skip
         return Record(interval, reads, self.source.sample_column(reads), called.calls, recorder)
 
+    def call(self, interval) -> list[Call]:
+        """The calls that begin in the interval, with either engine."""
+        return caller.call_shard(
+            _shard(interval), self.fetch(interval), self.source, self.genome, self.settings, self.backend, Clock(), given=self.given
+        ).calls  # fmt: skip
+
 
 def _shard(interval, intervals=None):
     targets = np.array([[interval.start, interval.end]], np.int64)
