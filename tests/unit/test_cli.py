@@ -373,6 +373,12 @@ class TestTables:
         path = Path(__file__).parents[2] / "docs" / "options.md"
         assert path.read_text() == markdown(), "python -m gpuvc.options > docs/options.md"
 
+    @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+    def test_documentation_has_every_command_with_its_options_and_files(self, command):
+        section = markdown().split(f"\n## gpuvc {command.name}\n")[1].split("\n## ")[0]
+        assert command.usage in section and all(f"`{option.name}`" in section for option in command.options)
+        assert all(line.strip() in section for line in command.files.splitlines())
+
     def test_what_unsupported_options_do_can_be_said(self):
         for option in (*NOTED, *REFUSED):
             assert isinstance(option, Noted | Refused) and all(value == value.lower() for value in getattr(option, "does", ()))
