@@ -551,7 +551,7 @@ CALL = Command(
     "call",
     "gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz [options]",
     "BAM or CRAM and FASTA in, VCF out",
-    "Call germline SNVs and indels in aligned reads; several samples together. GATK HaplotypeCaller's option names, Parabricks' as aliases.",
+    "Call germline SNVs and indels in aligned reads, samples together. GATK HaplotypeCaller's option names, Parabricks' as aliases.",
     CALL_OPTIONS,
     """\
 output files:
