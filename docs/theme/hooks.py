@@ -3,7 +3,9 @@
 CHANGELOG.md stands at the top of the repository, the reference of the Python names in their docstrings: neither has a second copy here.
 """
 
+import inspect
 import re
+from importlib import import_module
 from pathlib import Path
 
 from mkdocs.exceptions import PluginError
@@ -32,8 +34,12 @@ def on_files(files, config):
 def _reference():
     """The page of all public names, each of which mkdocstrings fills from its docstring."""
     text = "# Python reference\n\nAll that `gpuvc` offers to programs. Arrays are NumPy's; positions are 0-based, intervals half-open.\n\n"
-    for name, module in gpuvc._HOME.items():
-        text += f'::: gpuvc.{module}.{name}\n    options:\n      heading: "gpuvc.{name}"\n      toc_label: "{name}"\n\n'
+    for name, home in gpuvc._HOME.items():  # not gpuvc's own attributes: `gpuvc.pileup` is a package that can be called
+        value = getattr(import_module(f"gpuvc.{home}"), gpuvc._OTHER_NAME.get(name, name))
+        text += f'::: {value.__module__}.{value.__qualname__}\n    options:\n      heading: "gpuvc.{name}"\n      toc_label: "{name}"\n'
+        if any(inspect.isfunction(member) and not part.startswith("_") for part, member in vars(value).items()):
+            text += "      members: true\n      heading_level: 2\n"
+        text += "\n"
     return text
 
 
