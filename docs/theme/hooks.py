@@ -38,7 +38,7 @@ def _reference():
         value = getattr(import_module(f"gpuvc.{home}"), gpuvc._OTHER_NAME.get(name, name))
         text += f'::: {value.__module__}.{value.__qualname__}\n    options:\n      heading: "gpuvc.{name}"\n      toc_label: "{name}"\n'
         if any(inspect.isfunction(member) and not part.startswith("_") for part, member in vars(value).items()):
-            text += "      members: true\n      heading_level: 2\n"
+            text += "      members: null\n"
         text += "\n"
     return text
 
