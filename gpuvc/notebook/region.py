@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from gpuvc.notebook.tables import Table
 from gpuvc.recording import ActiveRegion, Inputs, Record
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from gpuvc.notebook.pile_figure import Picture
 
 _FAR_BP = 1000  # of reference around a region: beyond the padding of its active regions and any event of theirs
 
@@ -30,6 +31,7 @@ class Region:
     contig : str
     start, end : int
         0-based, half-open.
+    samples : tuple of str
 
     The calls are those of `gpuvc call -L` with this region. Tables of active regions are of those that overlap it.
     """
@@ -38,6 +40,7 @@ class Region:
         self._inputs, self._interval = inputs, interval
         self.contig, _ = inputs.contig(interval)
         self.start, self.end = interval.start, interval.end
+        self.samples = inputs.samples
 
     def __len__(self) -> int:
         return self.end - self.start
@@ -152,17 +155,28 @@ class Region:
 
     # ------------------------------------------------------------------------------------------------------------ pictures
 
-    def plot(self, **options: Any) -> Figure:
-        """Picture of the pile: reference, depth and activity, reads by haplotype, haplotypes, calls.
+    def plot(self, *, max_rows: int = 70, refused: bool = False, truth: str | os.PathLike[str] | None = None) -> Picture:
+        """Picture of the pile: calls, activity, depth, reference, reads by haplotype, haplotypes; an overview beyond 450 bp.
 
-        **options
-            As `gpuvc.output.pile_figure.pile_figure` takes them.
+        Parameters
+        ----------
+        max_rows : int
+            Rows of reads; a deeper pile is thinned out, and says how many reads are not shown.
+        refused : bool
+            Show the reads that do not count, too.
+        truth : str, optional
+            Indexed VCF whose records are marked beside the calls.
 
-        Raises UsageError without matplotlib.
+        Returns
+        -------
+        Picture
+            Shows itself in a notebook; `.save("x.png")` or .svg; `.figure` is Matplotlib's.
+
+        Raises UsageError without Matplotlib, and with the pileup engine, which has no haplotypes.
         """
-        from gpuvc.output.pile_figure import pile_figure
+        from gpuvc.notebook.pile_figure import pile_figure
 
-        return pile_figure(self, **options)
+        return pile_figure(self, max_rows=max_rows, refused=refused, truth=truth)
 
     def __repr__(self) -> str:
         return f"<gpuvc.Region {self.name} of {', '.join(self._inputs.samples)}>"
