@@ -32,7 +32,7 @@ def judge(rtg, dataset, calls, work, all_records):
     command += ["--all-records"] if all_records else []
     command += ["--evaluation-regions", dataset.confident] if dataset.confident else []
     _quietly(command)
-    tp, fp, fn = (_count_by_class(judged / name) for name in ("tp-baseline.vcf.gz", "fp.vcf.gz", "fn.vcf.gz"))
+    tp, fp, fn = (count_by_class(judged / name) for name in ("tp-baseline.vcf.gz", "fp.vcf.gz", "fn.vcf.gz"))
     return {kind: scores(tp[kind], fp[kind], fn[kind]) for kind in ("snp", "other")}
 
 
@@ -44,7 +44,7 @@ def scores(tp, fp, fn):
     return {"tp": tp, "fp": fp, "fn": fn, "precision": round(precision, 6), "recall": round(recall, 6), "f1": round(f1, 6)}
 
 
-def _count_by_class(path):
+def count_by_class(path):
     counts = {"snp": 0, "other": 0}
     with gzip.open(path, "rt") as lines:
         for line in lines:

@@ -23,6 +23,7 @@ _HOME = {
     "read_vcf": "io.variants",
     "look_inside": "evidence",
     "explain": "explanation",
+    "evaluate": "evaluation.evaluate",
     "Settings": "settings",
     "GpuvcError": "errors",
     "InputError": "errors",

@@ -157,7 +157,7 @@ def _pileup(arguments):
 
 
 def _explain(arguments):
-    request = read_options(arguments, COMMANDS["explain"], others=(*NOTED, *REFUSED), word="place")
+    request = read_options(arguments, COMMANDS["explain"], others=(*NOTED, *REFUSED), words=("place",))
     if "place" not in request.values:
         raise UsageError("place: found none, expected contig:position, such as gpuvc explain chr20:10117 -R ref.fa -I sample.bam.")
     settings, rest = settings_and_rest(request.values)
@@ -183,6 +183,28 @@ def _explain(arguments):
     return 0
 
 
+def _evaluate(arguments):
+    request = read_options(arguments, COMMANDS["evaluate"], words=("calls",))
+    rest = request.values
+    if "calls" not in rest:
+        raise UsageError("calls: found none, expected a VCF or BCF, such as gpuvc evaluate --truth truth.vcf.gz -R ref.fa calls.vcf.gz.")
+    with _logging(rest.pop("verbosity", "INFO")):
+        from rich.console import Console
+
+        from gpuvc.evaluation.evaluate import evaluate
+        from gpuvc.evaluation.show import check_outputs, print_evaluation, write_evaluation
+
+        _silence_htslib()
+        prefix, plot = rest.pop("output_prefix", None), "." + rest.pop("plot_format", "png")
+        if prefix:
+            check_outputs(prefix, plot, [path for path in (rest["truth"], rest["calls"]) if path])
+        evaluation = evaluate(**rest)
+        print_evaluation(evaluation, Console(highlight=False))
+        if prefix:
+            write_evaluation(evaluation, prefix, plot)
+    return 0
+
+
 def _demo(arguments):
     request = read_options(arguments, COMMANDS["demo"])
     with _logging("INFO"):
@@ -202,7 +224,7 @@ def _doctor(arguments):
     return 0
 
 
-_RUN = {"call": _call, "pileup": _pileup, "explain": _explain, "demo": _demo, "doctor": _doctor}
+_RUN = {"call": _call, "pileup": _pileup, "explain": _explain, "evaluate": _evaluate, "demo": _demo, "doctor": _doctor}
 
 
 def _expand_lists(paths):

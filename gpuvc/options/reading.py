@@ -23,13 +23,13 @@ class Request(NamedTuple):
     files: list
 
 
-def read_options(arguments, command: Command, others=(), word=None) -> Request:
+def read_options(arguments, command: Command, others=(), words=()) -> Request:
     """The options of one command; parameters that were not given are absent from `values`.
 
     others
         What the command takes beside its own: NOTED, REFUSED.
-    word
-        The parameter that takes the one word which stands alone; None where none may.
+    words
+        The parameters that take the words which stand alone, in this order.
 
     Raises
     ------
@@ -49,8 +49,9 @@ def read_options(arguments, command: Command, others=(), word=None) -> Request:
         token = rest.pop()
         name, equals, text = token.partition("=")
         option = known.get(name)
-        if option is None and word and word not in values and not token.startswith("-"):
-            values[word] = token
+        word = next((parameter for parameter in words if parameter not in values), None)
+        if option is None and word and not token.startswith("-"):
+            given[word], values[word] = token, token
             continue
         if option is None:
             raise UsageError(_unknown(name, known, command.name))
