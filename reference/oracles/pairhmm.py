@@ -32,8 +32,17 @@ def pair_hmm(
 
 def log10_likelihood(read, base_quals, insertion_quals, deletion_quals, gap_continuations, haplotype):
     """Of one read given one haplotype, both lists of codes; qualities in phred."""
+    match = insertion = [0.0] * (len(haplotype) + 1)
+    for match, insertion, _ in rows(read, base_quals, insertion_quals, deletion_quals, gap_continuations, haplotype):  # noqa: B007
+        pass
+    total = math.fsum(match[j] + insertion[j] for j in range(1, len(haplotype) + 1))
+    return math.log10(total) - math.log10(START) if total > 0 else -math.inf
+
+
+def rows(read, base_quals, insertion_quals, deletion_quals, gap_continuations, haplotype):
+    """Row after row of the matrices M, I and D, one for each base of the read; entry j is behind j bases of the haplotype."""
     columns = range(1, len(haplotype) + 1)
-    match, insertion, deletion = ([0.0] * (len(haplotype) + 1) for _ in range(3))
+    match, insertion = ([0.0] * (len(haplotype) + 1) for _ in range(2))
     deletion = [START / len(haplotype)] * (len(haplotype) + 1)
     for base, quality, opens_insertion, opens_deletion, goes_on in zip(
         read, base_quals, insertion_quals, deletion_quals, gap_continuations, strict=True
@@ -47,8 +56,7 @@ def log10_likelihood(read, base_quals, insertion_quals, deletion_quals, gap_cont
             next_insertion[j] = match[j] * mi + insertion[j] * c
             next_deletion[j] = next_match[j - 1] * md + next_deletion[j - 1] * c
         match, insertion, deletion = next_match, next_insertion, next_deletion
-    total = math.fsum(match[j] + insertion[j] for j in columns)
-    return math.log10(total) - math.log10(START) if total > 0 else -math.inf
+        yield match, insertion, deletion
 
 
 def error(quality):
