@@ -6,6 +6,7 @@
 import logging
 import os
 from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,11 +16,11 @@ import numpy as np
 
 from gpuvc import caller
 from gpuvc.backends import choose_backend
-from gpuvc.batches import Call, ShardCalls
+from gpuvc.batches import Call, Pileup, ReadBatch, ShardCalls
 from gpuvc.errors import InputError, UsageError
 from gpuvc.genotyping.reference_confidence import check_confidence
 from gpuvc.intervals import Interval, Shard
-from gpuvc.io.alignments import open_alignments
+from gpuvc.io.alignments import AlignmentSource, open_alignments
 from gpuvc.io.bed import check_contigs, check_targets, missing_contig, parse_region, resolve_intervals
 from gpuvc.io.dragstr import read_dragstr
 from gpuvc.io.fasta import open_reference
@@ -62,7 +63,7 @@ class RunSummary:
         return f"{self.n_records:,} records from {self.n_reads:,} reads in {self.seconds:.1f} s{compiling}"
 
 
-def plan_shards(targets, alignments, shard_bytes=None):
+def plan_shards(targets: Sequence[np.ndarray], alignments: AlignmentSource, shard_bytes: int | None = None) -> list[Shard]:
     """Cut the targets into shards of about equal compressed size.
 
     Parameters
@@ -80,7 +81,7 @@ def plan_shards(targets, alignments, shard_bytes=None):
         In genome order.
     """
     shard_bytes = shard_bytes or SHARD_BYTES
-    shards = []
+    shards: list[Shard] = []
     for contig_id, rows in enumerate(targets):
         if not len(rows):
             continue
@@ -169,37 +170,37 @@ class _Kept:
 
 
 def call_variants(
-    reference,
-    alignments,
-    output=None,
+    reference: str | os.PathLike[str],
+    alignments: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str] | None = None,
     *,
-    settings=Settings(),  # noqa: B008 - frozen
-    intervals=(),
-    exclude_intervals=(),
-    interval_padding=0,
-    interval_exclusion_padding=0,
-    interval_set_rule="UNION",
-    sample_name=None,
-    alleles=None,
-    force_call_filtered_alleles=False,
-    ploidy_regions=None,
-    dragstr_params_path=None,
-    dragstr_het_hom_ratio=2,
-    dragstr_pair_hmm_scores=True,
-    dragstr_priors=True,
-    bam_output=None,
-    bam_writer_type="CALLED_HAPLOTYPES",
-    create_bam_index=True,
-    assembly_region_out=None,
-    device="auto",
-    threads=None,
-    shard_bytes=None,
-    report=None,
-    version_header=True,
-    command_line=None,
-    create_index=True,
-    progress=None,
-):
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    intervals: Sequence[str] = (),
+    exclude_intervals: Sequence[str] = (),
+    interval_padding: int = 0,
+    interval_exclusion_padding: int = 0,
+    interval_set_rule: str = "UNION",
+    sample_name: str | None = None,
+    alleles: str | None = None,
+    force_call_filtered_alleles: bool = False,
+    ploidy_regions: str | None = None,
+    dragstr_params_path: str | None = None,
+    dragstr_het_hom_ratio: float = 2,
+    dragstr_pair_hmm_scores: bool = True,
+    dragstr_priors: bool = True,
+    bam_output: str | None = None,
+    bam_writer_type: str = "CALLED_HAPLOTYPES",
+    create_bam_index: bool = True,
+    assembly_region_out: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    shard_bytes: int | None = None,
+    report: str | os.PathLike[str] | None = None,
+    version_header: bool = True,
+    command_line: str | None = None,
+    create_index: bool = True,
+    progress: Callable[[int, int, str, int], object] | None = None,
+) -> RunSummary:
     """Call germline SNVs and indels; of several samples together with the haplotype engine.
 
     Parameters
@@ -257,6 +258,7 @@ def call_variants(
         UsageError, too, where an output would replace an input, such an index, or another output.
     """
     started_at = datetime.now(UTC)
+    reference = os.fspath(reference)
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
     threads = threads or len(os.sched_getaffinity(0))
     check_concordance(settings)
@@ -435,7 +437,13 @@ class _CompileTimer:
         return self._listener.duration if self._listener.done else 0.0
 
 
-def read_columns(alignments, interval=None, *, reference=None, sample_name=None):
+def read_columns(
+    alignments: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    interval: str | None = None,
+    *,
+    reference: str | os.PathLike[str] | None = None,
+    sample_name: str | None = None,
+) -> ReadBatch:
     """Reads as columns.
 
     Parameters
@@ -466,15 +474,15 @@ def _copy(batch):
 
 
 def pileup(
-    reference,
-    alignments,
-    interval,
+    reference: str | os.PathLike[str],
+    alignments: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    interval: str,
     *,
-    settings=Settings(),  # noqa: B008 - frozen
-    device="auto",
-    sample_name=None,
-    settled=True,
-):
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    device: str = "auto",
+    sample_name: str | None = None,
+    settled: bool = True,
+) -> Pileup:
     """Counts per position over a region, of the reads that calling would use.
 
     Parameters
@@ -491,6 +499,7 @@ def pileup(
     -------
     Pileup
     """
+    reference = os.fspath(reference)
     paths = [alignments] if isinstance(alignments, str | os.PathLike) else list(alignments)
     backend, _ = choose_backend(device)
     genome = open_reference(reference)
@@ -503,7 +512,7 @@ def pileup(
         return count_window(window, source, genome, settings, backend, settled)
 
 
-def count_window(window, source, genome, settings, backend, settled=True):
+def count_window(window: Interval, source: AlignmentSource, genome, settings: Settings, backend, settled=True) -> Pileup:
     """Pileup of an interval of open alignments; see `pileup`."""
     name, length = source.contigs.names[window.contig_id], source.contigs.lengths[window.contig_id]
     near = window.padded(caller.CONTEXT_BP, length)

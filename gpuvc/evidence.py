@@ -100,8 +100,8 @@ class Evidence:
 
 
 def look_inside(
-    reference: str | os.PathLike,
-    alignments: str | os.PathLike | Sequence[str | os.PathLike],
+    reference: str | os.PathLike[str],
+    alignments: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     place: str,
     *,
     settings: Settings = Settings(),  # noqa: B008 - frozen

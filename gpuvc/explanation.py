@@ -6,10 +6,13 @@ Figures come from the run's own stages (`gpuvc.evidence`); nothing is computed a
 """
 
 import math
+import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +53,14 @@ NEAR_EVENT_BP = 20  # another event so near may be the same difference, aligned 
 _PLACE = re.compile(r"(?P<contig>\{.+\}|.+):(?P<pos>\d[\d,]*)(?:[:-](?P<ref>[ACGTN]+)[:>-](?P<alt>[ACGTN]+))?", re.ASCII | re.IGNORECASE)
 
 
-def explain(reference, alignments, place, *, settings=Settings(), **look):  # noqa: B008 - frozen
+def explain(
+    reference: str | os.PathLike[str],
+    alignments: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    place: str,
+    *,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    **look: Any,
+) -> dict[str, Any]:
     """Why a variant was or was not called at a place.
 
     Parameters

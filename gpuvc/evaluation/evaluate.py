@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,17 +147,17 @@ class Evaluation:
 
 
 def evaluate(
-    truth,
-    calls,
-    reference=None,
-    bed=None,
+    truth: str | os.PathLike[str],
+    calls: str | os.PathLike[str],
+    reference: str | os.PathLike[str] | None = None,
+    bed: str | os.PathLike[str] | None = None,
     *,
-    alignments=None,
-    sample=None,
-    all_records=False,
-    squash_ploidy=False,
-    ploidy=2,
-    score_field="QUAL",
+    alignments: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    sample: str | None = None,
+    all_records: bool = False,
+    squash_ploidy: bool = False,
+    ploidy: int = 2,
+    score_field: str = "QUAL",
 ) -> Evaluation:
     """Compare calls with the truth, genotypes included, whatever way variants are written; the counts are those of `rtg vcfeval`.
 
@@ -191,7 +192,7 @@ def evaluate(
     reference = os.fspath(reference) if reference is not None else _reference_of(calls)
     genome = open_reference(reference)
     truth_name, calls_name = _sample_names(sample)
-    options = {"all_records": all_records, "ploidy": ploidy}
+    options: dict[str, Any] = {"all_records": all_records, "ploidy": ploidy}
     of_truth = read_call_set(truth, genome.contigs, "truth", sample=truth_name, is_sample_certain=truth_name != calls_name, **options)
     of_calls = read_call_set(calls, genome.contigs, "calls", sample=calls_name, is_sample_certain=truth_name != calls_name, **options)
     targets = resolve_intervals([os.fspath(bed)], contigs=genome.contigs) if bed is not None else None
