@@ -1,4 +1,4 @@
-"""The figures of README.md and docs/ from benchmarks/results/*.json, so that no number in them is typed by hand.
+"""The figures of docs/ from benchmarks/results/*.json, so that no number in them is typed by hand.
 
 python -m benchmarks.tables            rewrites what stands between <!-- begin NAME --> and <!-- end NAME -->, draws docs/overview.svg
 python -m benchmarks.tables --check    changes nothing; exit 1 when a table or the picture differs from the results
@@ -14,7 +14,7 @@ from benchmarks.datasets import REPOSITORY
 from benchmarks.measure import RESULTS
 from benchmarks.peers import OURS
 
-PAGES = ("README.md", "docs/performance.md", "docs/accuracy.md", "docs/gpu.md")
+PAGES = ("docs/performance.md", "docs/accuracy.md", "docs/gpu.md")
 PICTURE = "docs/overview.svg"
 TITLES = {
     "na12878-50x": "NA12878, 50x, 100 kb",

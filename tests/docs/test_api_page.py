@@ -1,6 +1,6 @@
 """docs/api.md says what is so: every public name with its signature, every column and array with dtype, shape and unit.
 
-    python -m tests.docs.test_api_page      # writes the signatures of the program into the page
+python -m tests.docs.test_api_page      # writes the signatures of the program into the page
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""docs/first-steps.md does what it says: its commands are run in a folder of their own, and print what stands below them.
+"""Pages do what they say: their commands are run in a folder of their own, and print what stands below them.
 
 In a ```console block a line behind "$ " is a command, and the lines up to the next one are what it prints, errors included. A line "..."
 stands for any lines, "..." within a line for any text; seconds are not compared. A comment before the block says which programs it needs
@@ -16,20 +16,21 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-PAGE = REPOSITORY / "docs" / "first-steps.md"
+PAGES = {name: REPOSITORY / "docs" / f"{name}.md" for name in ("first-steps", "explain")}
 BLOCK = re.compile(r"(?:<!-- (?P<tag>needs|not run): (?P<what>.*?) -->\n)?```console\n(?P<lines>.*?)```\n", re.DOTALL)
 TOOLS = {"gatk": os.environ.get("GPUVC_GATK")}
 
 
 def steps():
-    """[(command, what it prints, programs it needs)] in order."""
+    """[(page, command, what it prints, programs it needs)] in order."""
     found = []
-    for block in BLOCK.finditer(PAGE.read_text()):
-        if block["tag"] == "not run":
-            continue
-        for part in re.split(r"^\$ ", block["lines"], flags=re.MULTILINE)[1:]:
-            command, _, expected = part.partition("\n")
-            found.append(pytest.param(command, expected, (block["what"] or "").split(), id=command[:60]))
+    for name, page in PAGES.items():
+        for block in BLOCK.finditer(page.read_text()):
+            if block["tag"] == "not run":
+                continue
+            for part in re.split(r"^\$ ", block["lines"], flags=re.MULTILINE)[1:]:
+                command, _, expected = part.partition("\n")
+                found.append(pytest.param(name, command, expected, (block["what"] or "").split(), id=f"{name}-{command[:60]}"))
     return found
 
 
@@ -39,7 +40,7 @@ def path_of(tool):
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory):
-    """A bash beside the bundled data that stays in its folder from one command to the next: (command) → exit code, what it printed."""
+    """A bash beside the bundled data that stays in its folder from one command of a page to the next: page, command → code, output."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "reference").symlink_to(REPOSITORY / "reference")
     programs = folder / "programs"
@@ -49,13 +50,12 @@ def shell(tmp_path_factory):
             (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(call)} "$@"\n')
             (programs / name).chmod(0o755)
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
-    here = folder
+    here = dict.fromkeys(PAGES, folder)
 
-    def run(command):
-        nonlocal here
+    def run(page, command):
         script = f"{command}\nstatus=$?; pwd > '{folder}/where'; exit $status"
-        done = subprocess.run(["bash", "-c", script], cwd=here, env=environment, capture_output=True, text=True, timeout=600)
-        here = (folder / "where").read_text().strip()
+        done = subprocess.run(["bash", "-c", script], cwd=here[page], env=environment, capture_output=True, text=True, timeout=600)
+        here[page] = (folder / "where").read_text().strip()
         return done.returncode, done.stdout + done.stderr
 
     return run
@@ -71,15 +71,15 @@ def pattern(expected):
     )
 
 
-@pytest.mark.parametrize("command, expected, needs", steps())
-def test_command_prints_what_the_page_shows(command, expected, needs, shell):
+@pytest.mark.parametrize("page, command, expected, needs", steps())
+def test_command_prints_what_the_page_shows(page, command, expected, needs, shell):
     for tool in needs:
         if not path_of(tool):
             pytest.skip(f"{tool} is not here")
-    code, printed = shell(command)
+    code, printed = shell(page, command)
     assert code == 0, printed
     assert re.fullmatch(pattern(expected), printed), f"the page shows:\n{expected}\nit printed:\n{printed}"
 
 
-def test_the_page_has_commands():
-    assert len(steps()) > 20
+def test_the_pages_have_commands():
+    assert len(steps()) > 20 and {step.values[0] for step in steps()} == set(PAGES)
