@@ -49,6 +49,13 @@ def on_page_markdown(markdown, page, config, files):
     return rows.sub(lambda row: re.sub(r"`[^`]*`", lambda code: code[0].replace("\\|", "|"), row[0]), markdown)
 
 
+def on_post_page(output, page, config):
+    """Notebooks come with a script that would fetch Mermaid if there were diagrams for it; ours have none."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return output
+    return re.sub(r"<script type=\"module\">(?:(?!</script>).)*mermaid.*?</script>", "", output, flags=re.DOTALL)
+
+
 def on_post_build(config):
     """Refuse a site that would fetch something from elsewhere."""
     site = Path(config.site_dir)
