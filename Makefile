@@ -36,7 +36,7 @@ bench: $(INSTALLED_DEV)
 	$(BIN)/python -m benchmarks.tables
 
 docs: $(INSTALLED_DOCS)
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 docs-serve: $(INSTALLED_DOCS)
 	$(BIN)/mkdocs serve

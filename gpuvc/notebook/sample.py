@@ -125,7 +125,10 @@ class Sample:
         region : str
             "chr20:10,000-11,000" (1-based, closed), "chr20:10,117", or a contig's name.
 
-        Raises UsageError for a region that the alignments or the reference do not have.
+        Raises
+        ------
+        UsageError
+            The alignments or the reference do not have it.
         """
         return Region(self._inputs, self._inputs.interval(region))
 
