@@ -61,7 +61,7 @@ def markdown() -> str:
             lines += ["| option | value | default | meaning |", "|---|---|---|---|"]
             for option in command.options:
                 if option.group == group and option not in shared:
-                    value = f"`{option.kind.metavar}`" if option.kind.metavar else ""
+                    value = _code([option.kind.metavar.replace(",", ", ")]) if option.kind.metavar else ""  # a long choice may wrap
                     lines.append(_row(_code(option.names), value, option.default_shown or "", option.help))
         if shared:
             lines += ["", "As for [`gpuvc call`](#gpuvc-call):", "", "| | options |", "|---|---|"]
