@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what _HOME names, for type checkers and editors
     from gpuvc.errors import InputError as InputError
     from gpuvc.errors import OutputError as OutputError
     from gpuvc.errors import UsageError as UsageError
+    from gpuvc.evaluation.compare import compare as compare
     from gpuvc.evaluation.evaluate import evaluate as evaluate
     from gpuvc.evidence import look_inside as look_inside
     from gpuvc.explanation import explain as explain
@@ -48,6 +49,7 @@ _HOME = {
     "look_inside": "evidence",
     "explain": "explanation",
     "evaluate": "evaluation.evaluate",
+    "compare": "evaluation.compare",
     "Settings": "settings",
     "GpuvcError": "errors",
     "InputError": "errors",

@@ -197,11 +197,31 @@ def _evaluate(arguments):
         _silence_htslib()
         prefix, plot = rest.pop("output_prefix", None), "." + rest.pop("plot_format", "png")
         if prefix:
-            check_outputs(prefix, plot, [path for path in (rest["truth"], rest["calls"]) if path])
+            check_outputs(prefix, plot, [rest["truth"], rest["calls"]])
         evaluation = evaluate(**rest)
-        print_evaluation(evaluation, Console(highlight=False))
         if prefix:
             write_evaluation(evaluation, prefix, plot)
+        print_evaluation(evaluation, Console(highlight=False))
+    return 0
+
+
+def _compare(arguments):
+    request = read_options(arguments, COMMANDS["compare"], words=("a", "b"))
+    rest = request.values
+    if "b" not in rest:
+        found = rest.get("a", "none")
+        raise UsageError(f"call sets: found {found}, expected two, such as gpuvc compare A.vcf.gz B.vcf.gz -R ref.fa.")
+    with _logging(rest.pop("verbosity", "INFO")):
+        from rich.console import Console
+
+        from gpuvc.evaluation.compare import compare
+        from gpuvc.evaluation.show import print_comparison, write_comparison
+
+        prefix = rest.pop("output_prefix", None)
+        comparison = compare(**rest)
+        if prefix:
+            write_comparison(comparison, prefix)
+        print_comparison(comparison, Console(highlight=False))
     return 0
 
 
@@ -224,7 +244,7 @@ def _doctor(arguments):
     return 0
 
 
-_RUN = {"call": _call, "pileup": _pileup, "explain": _explain, "evaluate": _evaluate, "demo": _demo, "doctor": _doctor}
+_RUN = {"call": _call, "pileup": _pileup, "explain": _explain, "evaluate": _evaluate, "compare": _compare, "demo": _demo, "doctor": _doctor}
 
 
 def _expand_lists(paths):

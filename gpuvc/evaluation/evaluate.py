@@ -189,9 +189,9 @@ def evaluate(
     UsageError
         No reference is known, or the sample is not.
     """
-    reference = os.fspath(reference) if reference is not None else _reference_of(calls)
+    reference = os.fspath(reference) if reference is not None else reference_of(calls)
     genome = open_reference(reference)
-    truth_name, calls_name = _sample_names(sample)
+    truth_name, calls_name = sample_names(sample)
     options: dict[str, Any] = {"all_records": all_records, "ploidy": ploidy}
     of_truth = read_call_set(truth, genome.contigs, "truth", sample=truth_name, is_sample_certain=truth_name != calls_name, **options)
     of_calls = read_call_set(calls, genome.contigs, "calls", sample=calls_name, is_sample_certain=truth_name != calls_name, **options)
@@ -206,11 +206,13 @@ def evaluate(
     return Evaluation(in_truth, in_calls, reference, None if bed is None else os.fspath(bed), score_field, score, settings)
 
 
-def match_call_sets(of_truth, of_calls, genome, targets=None, *, squash_ploidy=False):
+def match_call_sets(of_truth, of_calls, genome, targets=None, *, squash_ploidy=False, with_strata=True):
     """(Outcome of the truth, Outcome of the calls), depths not yet among the strata.
 
     targets : list of int64[n, 2] or None
         By contig, the regions in which variants count.
+    with_strata : bool
+        False leaves what surrounds the variants unknown.
 
     Raises InputError where a REF is not the reference's.
     """
@@ -239,7 +241,8 @@ def match_call_sets(of_truth, of_calls, genome, targets=None, *, squash_ploidy=F
             outcome.agrees[r] = matches.agrees[side]
             outcome.counts[r] = inside[side] & ~matches.skipped[side]
             outcome.cluster[r] = matches.cluster[side] + n_clusters
-            outcome.strata[:3, r] = sequence_strata(codes, outcome.variants.start[r], outcome.variants.end[r])
+            if with_strata:
+                outcome.strata[:3, r] = sequence_strata(codes, outcome.variants.start[r], outcome.variants.end[r])
             n_outside[side] += int((~inside[side] & ~matches.skipped[side]).sum())
             n_complex[side] += int(matches.skipped[side].sum())
         outcomes[CALLS].weight[rows[CALLS]] = matches.weight
@@ -261,9 +264,8 @@ def touches(intervals, start, end):
 
 def _check_reference_alleles(variants, rows, bases, name, path):
     """Raise InputError for a REF that differs from the reference; N on either side fits all."""
-    starts, ends = variants.start[rows].tolist(), variants.end[rows].tolist()
-    for i, (start, end, ref) in enumerate(zip(starts, ends, variants.refs[rows])):
-        own = bases[start:end]
+    for i, (end, ref) in enumerate(zip(variants.end[rows].tolist(), variants.refs[rows])):
+        own = bases[end - len(ref) : end]
         if own != ref and any(a != b and a < 4 and b < 4 for a, b in zip(own, ref)):
             fields = variants.fields(rows.start + i)
             first = int(fields[1]) - 1
@@ -274,7 +276,7 @@ def _check_reference_alleles(variants, rows, bases, name, path):
             )
 
 
-def _reference_of(calls):
+def reference_of(calls):
     """The path in the ##reference line of a VCF's header."""
     for line in read_header(calls, "calls"):
         if line.startswith(b"##reference="):
@@ -285,7 +287,7 @@ def _reference_of(calls):
     raise UsageError(f"reference of {calls}: found none in its header, expected the FASTA that the calls were made with. Name it with -R.")
 
 
-def _sample_names(sample):
+def sample_names(sample):
     """(of the truth, of the calls) from NAME or TRUTH_NAME,CALLS_NAME."""
     if sample is None:
         return None, None

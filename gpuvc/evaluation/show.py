@@ -9,6 +9,7 @@ import numpy as np
 
 from gpuvc.errors import UsageError
 from gpuvc.evaluation.strata import STRATA
+from gpuvc.optional import optional
 from gpuvc.output import figures
 from gpuvc.output.files import BgzfStream, PartialFile
 
@@ -24,13 +25,7 @@ def rows(evaluation):
 
 def as_frame(evaluation):
     """A pandas DataFrame of `rows`; bounds of the 95 % intervals as NAME_low and NAME_high, NaN where there is nothing to divide by."""
-    from importlib.util import find_spec
-
-    if find_spec("pandas") is None:
-        raise UsageError("to_pandas: found no pandas, expected it for tables. pip install 'gpuvc[notebook]'")
-    import pandas as pd
-
-    return pd.DataFrame([_flat(*row) for row in rows(evaluation)])
+    return optional("pandas", "tables").DataFrame([_flat(*row) for row in rows(evaluation)])
 
 
 def _flat(kind, context, stratum, scores):
@@ -212,3 +207,40 @@ def write_records(path, call_set, chosen):
         stream.write(b"\n".join([*call_set.header, *(call_set.lines[record] for _, _, record in by_place)]) + b"\n")
         stream.close()
         file.commit()
+
+
+def print_comparison(comparison, console):
+    """The reasons, with the number of SNVs and indels in either set."""
+    from rich.table import Table
+
+    table = Table(title=_comparison_title(comparison), title_justify="left")
+    for title in ("", "A: SNVs", "indels", "B: SNVs", "indels"):
+        table.add_column(title, justify="right" if title else "left", no_wrap=True)
+    for reason, cells in comparison.counts().items():
+        table.add_row(reason, *map(str, cells))
+    console.print(table)
+
+
+def comparison_as_html(comparison):
+    """The reasons as an HTML table, for notebooks."""
+    head = "".join(f"<th>{t}</th>" for t in ("", "A: SNVs", "indels", "B: SNVs", "indels"))
+    lines = [
+        f"<tr><td style='text-align:left'>{escape(reason)}</td>{''.join(f'<td>{n}</td>' for n in cells)}</tr>"
+        for reason, cells in comparison.counts().items()
+    ]
+    return f"<p>{escape(_comparison_title(comparison))}</p><table><tr>{head}</tr>{''.join(lines)}</table>"
+
+
+def _comparison_title(comparison):
+    return f"A: {Path(comparison.a.path).name}   B: {Path(comparison.b.path).name}"
+
+
+def write_comparison(comparison, prefix):
+    """Write PREFIX.json and PREFIX.tsv, the differences one a line. Raises OutputError."""
+    rows = comparison.differences()
+    titles = ("in", "contig", "pos1", "ref", "alts", "genotype", "qual", "filter", "reason", "other")
+    text = "".join("\t".join(map(str, row)) + "\n" for row in [titles, *([row[t] for t in titles] for row in rows)])
+    for suffix, data in ((".json", json.dumps(comparison.as_dict(), indent=1, allow_nan=False) + "\n"), (".tsv", text)):
+        with PartialFile(f"{prefix}{suffix}") as file:
+            file.write(data.encode())
+            file.commit()

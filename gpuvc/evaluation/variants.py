@@ -9,7 +9,7 @@ import logging
 import re
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +56,11 @@ class CallSet:
     genotypes : list of tuple of int
         Number of the allele by copy; -1 for a dot.
     refs : list of bytes
-        Base codes of the reference allele.
+        Base codes of REF, which ends at `end`.
     qual : float64[n]
         Not a number for a dot.
+    silent : dict
+        (contig, POS - 1) → record, of those without a variant genotype.
     """
 
     path: str
@@ -78,13 +80,26 @@ class CallSet:
     genotypes: list = field(repr=False)
     refs: list = field(repr=False)
     qual: np.ndarray
+    silent: dict = field(repr=False)
 
     def __len__(self):
         return len(self.start)
 
+    def take(self, chosen):
+        """The CallSet of some of its variants: bool[n]."""
+        rows = np.flatnonzero(chosen)
+        arrays = {name: getattr(self, name)[rows] for name in ("contig", "start", "end", "record", "is_snp", "passes", "growth", "qual")}
+        lists = {name: [getattr(self, name)[i] for i in rows.tolist()] for name in ("copies", "genotypes", "refs")}
+        return replace(self, **arrays, **lists)
+
     def pos1(self, i):
         """POS of the record of variant i."""
         return int(self.fields(i)[1])
+
+    def genotype_text(self, i):
+        """GT of variant i, as the file has it."""
+        fields = self.fields(i)
+        return fields[9 + self.column].split(":")[fields[8].split(":").index("GT")]
 
     def fields(self, i):
         """The columns of the record of variant i, as text."""
@@ -121,7 +136,7 @@ def read_call_set(path, contigs, what, *, sample=None, is_sample_certain=True, a
     if not is_sample_certain and len(samples) == 1:
         sample = None
     sample, column = _choose(samples, sample, path)
-    rows, left_out = _parse(lines, column, contigs, path, all_records, ploidy)
+    rows, left_out, silent = _parse(lines, column, contigs, path, all_records, ploidy)
     if lines and left_out[OFF_REFERENCE] == len(lines):
         name = lines[0].partition(b"\t")[0].decode("utf-8", "replace")
         raise InputError(
@@ -135,7 +150,7 @@ def read_call_set(path, contigs, what, *, sample=None, is_sample_certain=True, a
     picked = order.tolist()
     return CallSet(
         str(path), header, sample, column, lines, left_out, contig, start, end, record, is_snp.astype(bool), passes.astype(bool), growth,
-        [rows[i][8] for i in picked], [rows[i][9] for i in picked], [rows[i][10] for i in picked], qual[order],
+        [rows[i][8] for i in picked], [rows[i][9] for i in picked], [rows[i][10] for i in picked], qual[order], silent,
     )  # fmt: skip
 
 
@@ -240,8 +255,9 @@ def _choose(samples, wanted, path):
 
 
 def _parse(lines, column, contigs, path, all_records, ploidy):
-    """Rows (contig, start, end, record, is_snp, passes, growth, qual, copies, genotype, ref), and a Counter of what was left out."""
-    rows, left_out = [], Counter()
+    """Rows (contig, start, end, record, is_snp, passes, growth, qual, copies, genotype, ref), a Counter of what was left out, and
+    CallSet.silent."""
+    rows, left_out, silent = [], Counter(), {}
     ids = {name.encode(): i for name, i in contigs.index.items()}
     lengths = contigs.lengths
     genotypes = {}
@@ -287,6 +303,7 @@ def _parse(lines, column, contigs, path, all_records, ploidy):
             )
         if max(genotype) < 1:
             left_out[NO_GENOTYPE] += 1
+            silent[contig_id, start] = record
             continue
         if len(genotype) == 1:
             genotype = genotype * ploidy
@@ -318,9 +335,9 @@ def _parse(lines, column, contigs, path, all_records, ploidy):
         coded = {number: sequence and sequence.translate(AS_CODES) for number, sequence in sequences.items()}
         rows.append((
             contig_id, start + shared, start + len(ref), record, len(ref) == 1 and all(len(a) == 1 for a in alts), passes, growth,
-            score, tuple([coded[number] for number in genotype]), genotype, coded[0],
+            score, tuple([coded[number] for number in genotype]), genotype, ref.translate(AS_CODES),
         ))  # fmt: skip
-    return rows, left_out
+    return rows, left_out, silent
 
 
 def _value(keys, values, key):

@@ -7,11 +7,12 @@ Nothing is ever ignored in silence: what cannot change calls is accepted with a 
 """
 
 from gpuvc.options.call import CALL
+from gpuvc.options.compare import COMPARE
 from gpuvc.options.demo import DEMO
 from gpuvc.options.doctor import DOCTOR
 from gpuvc.options.evaluate import EVALUATE
 from gpuvc.options.explain import EXPLAIN
 from gpuvc.options.pileup import PILEUP
 
-COMMANDS = {command.name: command for command in (CALL, PILEUP, EXPLAIN, EVALUATE, DEMO, DOCTOR)}
+COMMANDS = {command.name: command for command in (CALL, PILEUP, EXPLAIN, EVALUATE, COMPARE, DEMO, DOCTOR)}
 """In the order in which they are listed."""
