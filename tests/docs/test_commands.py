@@ -56,7 +56,7 @@ def shell(tmp_path_factory):
         script = f"{command}\nstatus=$?; pwd > '{folder}/where'; exit $status"
         done = subprocess.run(["bash", "-c", script], cwd=here[page], env=environment, capture_output=True, text=True, timeout=600)
         here[page] = (folder / "where").read_text().strip()
-        return done.returncode, done.stdout + done.stderr
+        return done.returncode, re.sub(r" +$", "", done.stdout + done.stderr, flags=re.MULTILINE)
 
     return run
 
