@@ -188,19 +188,24 @@ def _evaluate(arguments):
     rest = request.values
     if "calls" not in rest:
         raise UsageError("calls: found none, expected a VCF or BCF, such as gpuvc evaluate --truth truth.vcf.gz -R ref.fa calls.vcf.gz.")
-    with _logging(rest.pop("verbosity", "INFO")):
+    with _logging(rest.pop("verbosity", "INFO")) as log:
         from rich.console import Console
 
+        from gpuvc.evaluation.cut import check_cut, cut_wrong_loci
         from gpuvc.evaluation.evaluate import evaluate
         from gpuvc.evaluation.show import check_outputs, print_evaluation, write_evaluation
 
         _silence_htslib()
-        prefix, plot = rest.pop("output_prefix", None), "." + rest.pop("plot_format", "png")
+        prefix, plot, folder = rest.pop("output_prefix", None), "." + rest.pop("plot_format", "png"), rest.pop("cut", None)
+        check_cut(folder, rest.get("alignments"))
         if prefix:
             check_outputs(prefix, plot, [rest["truth"], rest["calls"]])
         evaluation = evaluate(**rest)
         if prefix:
             write_evaluation(evaluation, prefix, plot)
+        if folder is not None:
+            names = cut_wrong_loci(evaluation, rest["alignments"], folder)
+            log.info("%d wrong loci cut into %s", len(names), folder)
         print_evaluation(evaluation, Console(highlight=False))
     return 0
 

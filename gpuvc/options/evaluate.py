@@ -38,11 +38,18 @@ EVALUATE_OPTIONS = (
         ("--input", "-I"),
         "alignments",
         Text("BAM"),
-        "the reads, for the context of depth (default: depth is DP of the calls)",
+        "the reads, for the context of depth and for --cut (default: depth is DP of the calls)",
         repeatable=True,
     ),
     Option(FILES, ("--output-prefix", "-O"), "output_prefix", Text("PREFIX"), "write PREFIX.json and the other files named below"),
     Option(FILES, ("--plot-format",), "plot_format", Choice(("png", "svg")), "of the picture (default: png)"),
+    Option(
+        FILES,
+        ("--cut",),
+        "cut",
+        Text("FOLDER"),
+        "cut each wrong locus into FOLDER/NAME: reads, reference and what the truth says, as the tests of gpuvc take them (needs -I)",
+    ),
     Option(MATCHING, ("--sample",), "sample", Text("NAME"), "of several in a file: NAME, or TRUTH_NAME,CALLS_NAME"),
     ALL_RECORDS,
     Option(MATCHING, ("--squash-ploidy",), "squash_ploidy", Flag(), "an allele found is enough, whatever the genotype"),
@@ -70,5 +77,6 @@ output files:
   PREFIX.json, PREFIX.tsv                 --output-prefix: every figure; the rows of the tables
   PREFIX.png or .svg                      precision and recall along the score, F1 by context
   PREFIX.tp.vcf.gz, PREFIX.fp.vcf.gz      records of the calls that are true, and that are false
-  PREFIX.tp-baseline.vcf.gz, .fn.vcf.gz   records of the truth that were found, and that were missed""",
+  PREFIX.tp-baseline.vcf.gz, .fn.vcf.gz   records of the truth that were found, and that were missed
+  FOLDER/NAME/                            --cut: reads.bam, ref.fa, their indexes, expected.yaml""",
 )
