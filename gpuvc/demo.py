@@ -1,18 +1,11 @@
 """`gpuvc demo`: call the bundled human reads, show what was found and how it stands against the truth."""
 
-import gzip
-from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from gpuvc.errors import OutputError
-from gpuvc.intervals import Contigs
-from gpuvc.io.bed import resolve_intervals
-from gpuvc.output.vcf import normal_forms
+from gpuvc.evaluation.show import percent
 
 DATA = Path(__file__).parent / "data"
-_TRANSITIONS = {("A", "G"), ("G", "A"), ("C", "T"), ("T", "C")}
 
 
 def run_demo(output_dir="demo-output", device="auto", threads=None):
@@ -20,7 +13,7 @@ def run_demo(output_dir="demo-output", device="auto", threads=None):
     from rich.console import Console
 
     from gpuvc.api import call_variants
-    from gpuvc.io.fasta import open_reference
+    from gpuvc.evaluation.evaluate import evaluate
 
     folder = Path(output_dir)
     try:
@@ -34,64 +27,36 @@ def run_demo(output_dir="demo-output", device="auto", threads=None):
     summary = call_variants(
         str(reference), str(reads), str(vcf), report=str(report), device=device, threads=threads, command_line="gpuvc demo"
     )
-    genome = open_reference(str(reference))
-    confident = resolve_intervals([str(DATA / "confident.bed")], contigs=genome.contigs)
-    found = read_alleles(vcf, genome)
-    truth = read_alleles(DATA / "truth.vcf.gz", genome)
+    evaluation = evaluate(DATA / "truth.vcf.gz", vcf, reference, DATA / "confident.bed")
     console = Console(highlight=False)
     console.print(f"NA12878 (50x, 100 kb of chromosome 20): {summary}", soft_wrap=True)
-    console.print(_table_of_found(found, summary.n_records))
-    console.print(_table_of_scores(inside(truth, confident, genome.contigs), inside(found, confident, genome.contigs)))
+    console.print(_table_of_found(alleles_called(evaluation.calls.variants), summary.n_records))
+    console.print(_table_of_scores(evaluation))
     console.print(f"Variants: {vcf} (index {vcf.name}.tbi)  Report: {report}", soft_wrap=True)
     console.print("Your own: gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz", soft_wrap=True)
 
 
-def read_alleles(path, genome):
-    """(contig, pos, ref, alt) → copies in the genotype, for the alleles of the first sample in records that pass.
+def alleles_called(call_set):
+    """(kind, is a transition) → [alleles on one copy, alleles on two] of the variants of a CallSet; substitutions base by base.
 
-    Alleles are split, left-aligned and trimmed, neighbouring substitutions taken apart, so that equal variants have equal keys.
+    Kinds: SNV, insertion, deletion.
     """
-    alleles = Counter()
-    with gzip.open(path, "rt") as lines:
-        for line in lines:
-            if line.startswith("#"):
+    found = {}
+    for copies, genotype, ref, start, end in zip(
+        call_set.copies, call_set.genotypes, call_set.refs, call_set.start.tolist(), call_set.end.tolist()
+    ):
+        own = ref[len(ref) - (end - start) :]
+        for number in set(genotype):
+            allele = copies[genotype.index(number)]
+            if number < 1 or allele is None:  # the reference's, or that of a deletion that began before
                 continue
-            contig, pos1, _, ref, alts, _, filters, _, keys, sample = line.rstrip("\n").split("\t")[:10]
-            if filters not in ("PASS", "."):
-                continue
-            genotype = sample.split(":")[keys.split(":").index("GT")].replace("|", "/").split("/")
-            for number, alt in enumerate(alts.split(","), 1):
-                copies = genotype.count(str(number))
-                if copies and alt.strip("ACGTN") == "":
-                    for key in normal_forms(contig, int(pos1) - 1, ref, alt, genome):
-                        alleles[key] += copies
-    return alleles
-
-
-def inside(alleles, targets, contigs: Contigs):
-    """The alleles whose reference bases all lie in one interval of `targets`."""
-    kept = {}
-    for key, copies in alleles.items():
-        contig, pos, ref, _ = key
-        intervals = targets[contigs.index[contig]]
-        nearest = int(np.searchsorted(intervals[:, 0], pos, side="right")) - 1
-        if nearest >= 0 and pos + len(ref) <= intervals[nearest, 1]:
-            kept[key] = copies
-    return kept
-
-
-def score(truth, found):
-    """Kind ("SNV", "indel") → (true positives, false positives, false negatives); allele and copies must both agree."""
-    scores = {}
-    for kind in ("SNV", "indel"):
-        wanted = {item for item in truth.items() if _kind(item[0]) == kind}
-        called = {item for item in found.items() if _kind(item[0]) == kind}
-        scores[kind] = len(wanted & called), len(called - wanted), len(wanted - called)
-    return scores
-
-
-def _kind(key):
-    return "SNV" if len(key[2]) == len(key[3]) else "indel"
+            if len(allele) == len(own):
+                kinds = [("SNV", abs(a - b) == 2) for a, b in zip(own, allele) if a != b]  # A, C, G, T are 0 to 3
+            else:
+                kinds = [("insertion" if len(allele) > len(own) else "deletion", False)]
+            for kind in kinds:
+                found.setdefault(kind, [0, 0])[genotype.count(number) - 1] += 1
+    return found
 
 
 def _ratio(a, b):
@@ -101,24 +66,26 @@ def _ratio(a, b):
 def _table_of_found(found, n_records):
     from rich.table import Table
 
-    kinds = Counter(_kind(key) if _kind(key) == "SNV" else "insertion" if len(key[3]) > len(key[2]) else "deletion" for key in found)
-    transitions = sum((key[2], key[3]) in _TRANSITIONS for key in found)
+    def count(kind, is_transition):
+        return sum(found.get((kind, is_transition), ()))
+
+    transitions, transversions = count("SNV", True), count("SNV", False)
     table = Table(title="Found", title_justify="left", show_header=True)
     for title in ("records", "SNVs", "insertions", "deletions", "Ti/Tv", "het/hom"):
         table.add_column(title, justify="right")
-    het, hom = (sum(copies == n for copies in found.values()) for n in (1, 2))
-    counts = [n_records, kinds["SNV"], kinds["insertion"], kinds["deletion"]]
-    table.add_row(*map(str, counts), _ratio(transitions, kinds["SNV"] - transitions), _ratio(het, hom))
+    counts = [n_records, transitions + transversions, count("insertion", False), count("deletion", False)]
+    het, hom = (sum(numbers[k] for numbers in found.values()) for k in (0, 1))
+    table.add_row(*map(str, counts), _ratio(transitions, transversions), _ratio(het, hom))
     return table
 
 
-def _table_of_scores(truth, found):
+def _table_of_scores(evaluation):
     from rich.table import Table
 
     table = Table(title="Against GIAB's truth, in its confident regions (allele and genotype must agree)", title_justify="left")
     for title in ("", "true", "false", "missed", "precision", "recall"):
         table.add_column(title, justify="right" if title else "left")
-    for kind, (tp, fp, fn) in score(truth, found).items():
-        percentages = (f"{100 * tp / n:.2f} %" if n else "-" for n in (tp + fp, tp + fn))
-        table.add_row(f"{kind}s", str(tp), str(fp), str(fn), *percentages)
+    for kind in ("SNV", "indel"):
+        scores = evaluation.scores(kind)
+        table.add_row(f"{kind}s", str(scores.tp), str(scores.fp), str(scores.fn), percent(scores.precision), percent(scores.recall))
     return table

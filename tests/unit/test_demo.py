@@ -1,59 +1,32 @@
-"""How the demo counts: equal variants have equal keys, and a match needs allele and copies."""
+"""The demo: what it counts, prints and writes."""
 
-import gzip
 from collections import Counter
-from types import SimpleNamespace
 
-import numpy as np
 import pysam
-import pytest
 
-from gpuvc.demo import inside, read_alleles, score
-from gpuvc.intervals import Contigs
-from gpuvc.output.vcf import normal_forms
-
-#            0123456789012
-REFERENCE = "GATCACACACTTG"
-GENOME = SimpleNamespace(window=lambda contig, start, end: np.array(["ACGTN".index(base) for base in REFERENCE[start:end]], np.uint8))
+from gpuvc.demo import alleles_called
+from gpuvc.evaluation.variants import read_call_set
+from gpuvc.io.fasta import open_reference
+from tests.builders import write_fasta
 
 
-@pytest.mark.parametrize(
-    "pos, ref, alt, expected",
-    [
-        (3, "C", "T", [(3, "C", "T")]),
-        (2, "TC", "TT", [(3, "C", "T")]),
-        (3, "CA", "TG", [(3, "C", "T"), (4, "A", "G")]),
-        (2, "TCA", "GCT", [(2, "T", "G"), (4, "A", "T")]),
-        (9, "CTT", "CT", [(9, "CT", "C")]),
-        (7, "CAC", "C", [(2, "TCA", "T")]),
-        (9, "C", "CAC", [(2, "T", "TCA")]),
-        (8, "ACTT", "ACT", [(9, "CT", "C")]),
-    ],
-)
-def test_normal_forms(pos, ref, alt, expected):
-    assert REFERENCE[pos : pos + len(ref)] == ref
-    assert normal_forms("c", pos, ref, alt, GENOME) == [("c", *form) for form in expected]
-
-
-def test_alleles_of_a_file(tmp_path):
+def test_alleles_called(tmp_path):
+    reference = write_fasta(tmp_path / "ref.fa", {"c": "GATCACACACTTG"})
     lines = [
-        "#CHROM",
-        "c\t4\t.\tC\tT,A\t.\tPASS\t.\tGT:DP\t1/2:3",
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ts",
+        "c\t4\t.\tC\tT,A\t.\tPASS\t.\tGT:DP\t1/2:3",  # a transition and a transversion, on one copy each
         "c\t5\t.\tA\tG\t.\t.\t.\tDP:GT\t3:1|1",
         "c\t6\t.\tC\tG\t.\tLowQual\t.\tGT\t0/1",
         "c\t7\t.\tA\tG\t.\tPASS\t.\tGT\t0/0",
-        "c\t8\t.\tC\t*\t.\tPASS\t.\tGT\t0/1",
+        "c\t8\t.\tC\t*,G\t.\tPASS\t.\tGT\t1/2",
+        "c\t9\t.\tAC\tGG\t.\tPASS\t.\tGT\t0/1",  # two substitutions
+        "c\t10\t.\tC\tCAT\t.\tPASS\t.\tGT\t1/1",
+        "c\t11\t.\tTT\tT\t.\tPASS\t.\tGT\t0/1",
     ]
-    path = tmp_path / "a.vcf.gz"
-    path.write_bytes(gzip.compress("\n".join(lines).encode()))
-    found = read_alleles(path, GENOME)
-    assert found == {("c", 3, "C", "T"): 1, ("c", 3, "C", "A"): 1, ("c", 4, "A", "G"): 2}
-
-
-def test_inside_needs_every_reference_base():
-    alleles = {("c", 3, "C", "T"): 1, ("c", 5, "C", "T"): 1, ("c", 4, "AC", "A"): 1, ("c", 2, "T", "C"): 1}
-    kept = inside(alleles, [np.array([[3, 5], [7, 9]])], Contigs(("c",), (13,)))
-    assert list(kept) == [("c", 3, "C", "T")]
+    path = tmp_path / "a.vcf"
+    path.write_text("\n".join(lines) + "\n")
+    found = alleles_called(read_call_set(path, open_reference(reference).contigs, "calls"))
+    assert found == {("SNV", True): [2, 1], ("SNV", False): [3, 0], ("insertion", False): [0, 1], ("deletion", False): [1, 0]}
 
 
 def test_the_whole_demo(run_cli, tmp_path):
@@ -89,9 +62,3 @@ def test_a_folder_that_cannot_be_made(run_cli, tmp_path):
     (tmp_path / "file").write_text("")
     done = run_cli("demo", "--output-dir", tmp_path / "file" / "demo")
     assert done.code == 4 and "--output-dir" in done.err and len(done.err.splitlines()) == 1
-
-
-def test_score():
-    truth = {("c", 1, "A", "C"): 1, ("c", 2, "A", "C"): 2, ("c", 5, "A", "AC"): 1, ("c", 6, "AC", "A"): 1}
-    found = {("c", 1, "A", "C"): 1, ("c", 2, "A", "C"): 1, ("c", 5, "A", "AC"): 1}
-    assert score(truth, found) == {"SNV": (1, 1, 1), "indel": (1, 0, 1)}

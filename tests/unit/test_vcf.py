@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pysam
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from gpuvc.batches import Call, SampleCall
 from gpuvc.errors import OutputError, UsageError
 from gpuvc.intervals import Contigs
 from gpuvc.output.files import BGZF_EOF, BgzfStream, PartialFile
-from gpuvc.output.vcf import VariantWriter, format_call, vcf_header
+from gpuvc.output.vcf import VariantWriter, format_call, normal_forms, vcf_header
 from gpuvc.settings import Settings
 
 CONTIGS = Contigs(("chr1", "HLA-A*01:01"), (1000, 300))
@@ -326,3 +327,26 @@ def test_temporary_file_has_the_usual_permissions(tmp_path):
     finally:
         os.umask(old)
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("a.vcf.gz", "a.vcf.gz.tbi")} == {0o640}
+
+
+#            0123456789012
+REFERENCE = "GATCACACACTTG"
+GENOME = SimpleNamespace(window=lambda contig, start, end: np.array(["ACGTN".index(base) for base in REFERENCE[start:end]], np.uint8))
+
+
+@pytest.mark.parametrize(
+    "pos, ref, alt, expected",
+    [
+        (3, "C", "T", [(3, "C", "T")]),
+        (2, "TC", "TT", [(3, "C", "T")]),
+        (3, "CA", "TG", [(3, "C", "T"), (4, "A", "G")]),
+        (2, "TCA", "GCT", [(2, "T", "G"), (4, "A", "T")]),
+        (9, "CTT", "CT", [(9, "CT", "C")]),
+        (7, "CAC", "C", [(2, "TCA", "T")]),
+        (9, "C", "CAC", [(2, "T", "TCA")]),
+        (8, "ACTT", "ACT", [(9, "CT", "C")]),
+    ],
+)
+def test_normal_forms(pos, ref, alt, expected):
+    assert REFERENCE[pos : pos + len(ref)] == ref
+    assert normal_forms("c", pos, ref, alt, GENOME) == [("c", *form) for form in expected]
