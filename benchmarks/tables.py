@@ -140,10 +140,10 @@ def picture(calling, accuracy):
             wrong.append((TITLES[row["dataset"]], row["caller"], n, str(n)))
     left, left_height = _panel("Speed: Mb per CPU second (longer is better)", speed, 0)
     right, right_height = _panel("Wrong calls: false + missed (shorter is better)", wrong, 440)
-    height = max(left_height, right_height) + 36
+    height = max(left_height + 40 + 22 * len(COLOURS), right_height + 12)
     legend = "".join(
-        f'<rect x="{20 + 110 * i}" y="{height - 24}" width="12" height="12" fill="{colour}"/>'
-        f'<text x="{38 + 110 * i}" y="{height - 14}" fill="#57606a">{name}</text>'
+        f'<rect x="20" y="{left_height + 30 + 22 * i}" width="14" height="14" fill="{colour}"/>'
+        f'<text x="42" y="{left_height + 42 + 22 * i}" font-size="13" fill="#1f2328">{name}</text>'
         for i, (name, colour) in enumerate(COLOURS.items())
     )
     return (
