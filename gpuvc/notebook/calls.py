@@ -137,10 +137,10 @@ class Calls(Sequence[Call]):
     def _repr_html_(self) -> str:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(self.by_type.items(), key=lambda item: -item[1]))
         marked = ", ".join(f"{n:,} {name}" for name, n in sorted(self.by_filter.items(), key=lambda item: -item[1]))
-        line = f"<p><b>{len(self):,} calls</b> of {escape(', '.join(self.samples))}"
+        line = f"<p><b>{len(self):,} call{'' if len(self) == 1 else 's'}</b> of {escape(', '.join(self.samples))}"
         line += f" — {escape(kinds)} — {escape(marked)}</p>" if self._calls else "</p>"
         heads = [("contig", "", ""), ("pos", "1-based", ""), ("ref", "", ""), ("alt", "", ""), ("QUAL", "phred", ""), ("filter", "", "")]
-        heads += [(sample, "GT  AD  GQ", "genotype, reads by allele, genotype quality") for sample in self.samples]
+        heads += [(sample, "GT · AD · GQ", "genotype, reads by allele, genotype quality") for sample in self.samples]
         rows = [
             [
                 self._contigs.names[call.contig_id], f"{call.pos + 1:,}", _short(call.ref), ",".join(map(_short, call.alts)),
@@ -159,4 +159,4 @@ def _short(allele):
 def _sample_text(sample):
     genotype = ("|" if sample.phase else "/").join("." if allele < 0 else str(allele) for allele in sample.genotype)
     depths = ",".join(map(str, sample.allele_depths or ())) or "."
-    return f"{genotype}  {depths}  {'.' if sample.genotype_quality is None else sample.genotype_quality}"
+    return f"{genotype} · {depths} · {'.' if sample.genotype_quality is None else sample.genotype_quality}"

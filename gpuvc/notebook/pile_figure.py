@@ -27,6 +27,7 @@ LETTERS_BP = 130
 _LEAST_ACTIVITY = 1e-5  # drawn
 _WIDTH = 9.0  # inches
 _ROW = 0.062  # inches a read
+_LINE = 0.11  # inches a line of text
 _TYPES = {"snv": BLUE, "indel": PURPLE}
 _HAPLOTYPE_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
 _REFERENCE, _OTHER, _REFUSED = GREY, "#c9c4bc", "#e3a08c"  # fills of reads
@@ -250,7 +251,7 @@ def _reads(axis, region, groups):
     batch = region.read_batch
     codes = CODE_OF_ASCII[np.frombuffer(region.reference.encode(), np.uint8)]
     bars: dict[str, list] = {}
-    clips, gaps, marks, insertions, hidden = [], [], [], [], []
+    clips, gaps, marks, insertions, labels = [], [], [], [], []
     y = 0.0
     for label, colour, pile, n_left_out in groups:
         top = y
@@ -267,16 +268,17 @@ def _reads(axis, region, groups):
                 quals = _quals(batch, read)
                 _marks_of(cells, inserted, region.start, y, marks, gaps, insertions, quals)
             y += 1
-        shown = f"{label}\n{n_left_out} not shown" if n_left_out else label
-        hidden.append(((top + y) / 2 - 0.5, shown, colour))
+        lines = [*label.split("\n"), *([f"{n_left_out} not shown"] if n_left_out else [])]
+        room = int((y - top) * _ROW / _LINE)
+        labels.append(((top + y) / 2 - 0.5, "\n".join(lines) if room >= len(lines) else " · ".join(lines), colour))
         y += 0.8
     axis.set_ylim(max(y - 0.8, 1) - 0.5, -0.6)
     for colour, outlines in bars.items():
         _polygons(axis, outlines, _pale(colour), edge=_pale(colour, 0.75))
     _polygons(axis, [_box(a, b, y, 0.3) for a, b, y in clips], "#ffffff", edge=GREY, zorder=2, dotted=True)
     _draw_marks(axis, marks, gaps, insertions, len(region), height=0.42)
-    axis.set_yticks([at for at, _, _ in hidden], [text for _, text, _ in hidden], fontsize=7)
-    for tick, (_, _, colour) in zip(axis.get_yticklabels(), hidden, strict=True):
+    axis.set_yticks([at for at, _, _ in labels], [text for _, text, _ in labels], fontsize=7)
+    for tick, (_, _, colour) in zip(axis.get_yticklabels(), labels, strict=True):
         tick.set_color(_INK if colour in (_OTHER, _REFUSED) else _dark(colour))
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)

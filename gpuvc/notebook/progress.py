@@ -11,7 +11,8 @@ from gpuvc.optional import optional
 
 def is_watched() -> bool:
     """Whether a person sees a bar: in a notebook, or standard error is a terminal."""
-    return "ipykernel" in sys.modules or sys.stderr.isatty()
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel") or sys.stderr.isatty()
 
 
 @contextmanager
@@ -26,9 +27,9 @@ def progress_bar(wanted: bool | None) -> Iterator[Callable | None]:
     if wanted is False or (wanted is None and not (is_watched() and find_spec("tqdm"))):
         yield None
         return
-    module = optional("tqdm.auto", "a progress bar")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without ipywidgets tqdm says so and draws with letters
+        module = optional("tqdm.auto", "a progress bar")
         bar = module.tqdm(total=0, unit="B", unit_scale=True, leave=False, desc="calling")
     with bar:
 

@@ -72,7 +72,7 @@ HAPLOTYPES = (
     Column("start", "int32", "bp", "reference span that the haplotype replaces"),
     Column("end", "int32", "bp", "its end"),
     Column("is_ref", "bool", "", "the reference's own sequence"),
-    Column("score", "float64", "log10", "probability of its path in the graph; NaN for the reference"),
+    Column("score", "float64", "log10", "probability of its path in the graph; NaN for the reference, and for one that no path led to"),
     Column("n_reads", "int32", "reads", "that were aligned to it"),
     Column("events", "list[string]", "", "differences from the reference as POS:REF:ALT, 1-based as in a VCF"),
     Column("cigar", "string", "", "against the reference: M, I and D"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 SHOWN_ROWS = 8  # in a notebook
-SHOWN_LETTERS = 36  # of one value
+SHOWN_LETTERS = 44  # of one value
 
 
 class Column(NamedTuple):
@@ -117,7 +117,9 @@ class Table:
         shown = min(len(self), SHOWN_ROWS)
         heads = [(column.name, column.unit or column.dtype, column.meaning) for column in self.schema]
         rows = [[_text(self._columns[column.name][row]) for column in self.schema] for row in range(shown)]
-        note = f"{len(self):,} rows" if shown == len(self) else f"the first {shown} of {len(self):,} rows"
+        note = f"{len(self):,} row{'' if len(self) == 1 else 's'}"
+        if shown < len(self):
+            note = f"the first {shown} of {note}"
         return html_table(heads, rows, note)
 
 

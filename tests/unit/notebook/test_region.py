@@ -162,7 +162,7 @@ def test_a_table_as_arrow_and_pandas(region, name):
             if column.dtype != "bool":
                 assert chunk.buffers()[1].address == np.ascontiguousarray(values).ctypes.data or not values.flags.c_contiguous
     html = table._repr_html_()
-    assert html.count("<tr>") == 1 + min(8, len(table)) and f"{len(table):,} rows" in html
+    assert html.count("<tr>") == 1 + min(8, len(table)) and f"{len(table):,} row" in html
 
 
 def test_an_empty_region(demo_data):

@@ -183,3 +183,13 @@ def test_types_of_the_header(tmp_path):
     assert second["alts"] == [] and second["qual"] is second["filter"] is second["id"] is second["INFO_AF"] is None
     assert second["INFO_DB"] is False and second["a_GT"] == "0|0" and second["b_GT"] == "0"
     assert table.schema.field("INFO_AF").metadata == {b"meaning": b"af"}
+
+
+def test_a_kernel_is_watched(monkeypatch):
+    import types
+
+    from gpuvc.notebook.progress import is_watched
+
+    for shell, watched in ((None, False), (types.SimpleNamespace(), False), (types.SimpleNamespace(kernel=1), True)):
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        assert is_watched() is watched
