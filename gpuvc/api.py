@@ -30,7 +30,8 @@ from gpuvc.io.whole_records import WholeRecords
 from gpuvc.output.files import PartialFile, check_places
 from gpuvc.output.realigned_bam import RealignedBam
 from gpuvc.output.region_track import RegionTrack
-from gpuvc.output.report import report_json, run_report, variant_type
+from gpuvc.output.report import report_files, report_paths, run_report, variant_type
+from gpuvc.output.statistics import Statistics
 from gpuvc.output.vcf import VariantWriter, format_call, vcf_header
 from gpuvc.pileup.overlaps import finalise_quals
 from gpuvc.pileup.pileup import pile_up
@@ -61,6 +62,11 @@ class RunSummary:
         compile_s = self.report["seconds"]["compile"]
         compiling = f", most of them to compile kernels, once on this machine ({compile_s:.0f} s)" if compile_s > self.seconds / 2 else ""
         return f"{self.n_records:,} records from {self.n_reads:,} reads in {self.seconds:.1f} s{compiling}"
+
+    def _repr_html_(self):
+        from gpuvc.output.page import as_html
+
+        return as_html(self.report, ", ".join(self.report["inputs"]["samples"]))
 
 
 def plan_shards(targets: Sequence[np.ndarray], alignments: AlignmentSource, shard_bytes: int | None = None) -> list[Shard]:
@@ -195,7 +201,9 @@ def call_variants(
     device: str = "auto",
     threads: int | None = None,
     shard_bytes: int | None = None,
-    report: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    truth: str | os.PathLike[str] | None = None,
+    truth_regions: str | os.PathLike[str] | None = None,
     version_header: bool = True,
     command_line: str | None = None,
     create_index: bool = True,
@@ -238,8 +246,10 @@ def call_variants(
         Default: every core this process may use. Never changes calls.
     shard_bytes : int, optional
         Compressed bytes of input per unit of work. Never changes calls.
-    report : str, optional
-        Where to write the run report (JSON).
+    report : str or sequence of str, optional
+        Where to write the report of the run: .html for a page, _mqc.json for MultiQC, .json for everything; see docs/report.md.
+    truth, truth_regions : str, optional
+        VCF of the true variants and BED of where it is complete: the report then holds what `gpuvc.evaluate` says of the calls.
     version_header : bool
         False leaves out the header lines that name the run, so that two runs compare byte for byte.
     command_line : str, optional
@@ -263,16 +273,26 @@ def call_variants(
     threads = threads or len(os.sched_getaffinity(0))
     check_concordance(settings)
     active_filters(settings)  # an unknown name is an error before any work
+    reports = [report] if isinstance(report, str | os.PathLike) else report or ()
+    if truth is not None and not (reports and output is not None and os.fspath(output) != "-"):
+        raise UsageError("option --truth: found it without a file of calls and a report, expected --output FILE and --report FILE with it.")
+    if truth_regions is not None and truth is None:
+        raise UsageError("option --truth-regions: found it alone, expected --truth VCF, which it is about.")
     for value, option in (
         (alleles, "--alleles"), (ploidy_regions, "--ploidy-regions"), (dragstr_params_path, "--dragstr-params-path"),
         (bam_output, "--bam-output"), (assembly_region_out, "--assembly-region-out"),
     ):  # fmt: skip
         if value and settings.engine != "haplotype":
             raise UsageError(f"option {option}: found it with --engine {settings.engine}, expected --engine haplotype.")
-    check_places(
-        _places_read(paths, reference, alleles, ploidy_regions, dragstr_params_path, intervals, exclude_intervals),
-        output=output, report=report, bam_output=bam_output, assembly_region_out=assembly_region_out,
+    beside_alignments = (
+        ("--alleles", alleles), ("--ploidy-regions", ploidy_regions), ("--dragstr-params-path", dragstr_params_path), ("--truth", truth),
+        ("--truth-regions", truth_regions),
     )  # fmt: skip
+    check_places(
+        _places_read(paths, reference, beside_alignments, intervals, exclude_intervals),
+        output=output, report=report_paths(reports), bam_output=bam_output, assembly_region_out=assembly_region_out,
+    )  # fmt: skip
+    files_of_report = report_files(reports)
     dragstr = read_dragstr(dragstr_params_path, settings, dragstr_het_hom_ratio, dragstr_pair_hmm_scores, dragstr_priors)
     compile_timer = _CompileTimer()
     with ExitStack() as stack:
@@ -300,13 +320,15 @@ def call_variants(
             log.warning("%s has no index: it is read from start to end. Create one: samtools index %s", path, path)
         if intervals:
             check_targets(targets, missing, contigs, genome.contigs, shown, reference)
+        if truth is not None:  # what is wrong with it is said before the work, not behind it
+            _check_truth(truth, truth_regions, samples, genome)
         given = read_given(alleles, ploidy_regions, contigs, force_call_filtered_alleles, dragstr)
         backend, reason = choose_backend(device)
         header = vcf_header(
             contigs, samples, reference_path=reference, settings=settings, dragstr=dragstr, command_line=command_line,
             version=version_header,
         )  # fmt: skip
-        report_file = stack.enter_context(PartialFile(report)) if report else None
+        opened = [(stack.enter_context(PartialFile(path)), as_bytes) for path, as_bytes in files_of_report]
         writer = stack.enter_context(VariantWriter(output, header, create_index=create_index)) if output is not None else _Kept()
         beside = []
         if bam_output:
@@ -322,13 +344,19 @@ def call_variants(
             beside.append(stack.enter_context(bam))
         if assembly_region_out:
             beside.append(stack.enter_context(RegionTrack(assembly_region_out, contigs, targets, settings)))
+        statistics = Statistics(contigs, targets, samples, source.sample_column) if reports else None
         shards = plan_shards(targets, source, shard_bytes)
         clock = Clock()
 
         def work(shard, reads):
             watchers = [other.watch(shard) for other in beside]
-            calls = call_shard(shard, source, genome, settings, backend, clock, reads, given=given, see=_seen_by(watchers))
-            return calls, [watcher.result() for watcher in watchers]
+            counter = statistics.watch(shard) if statistics else None
+            count = counter.count_reads if counter else None
+            calls = call_shard(shard, source, genome, settings, backend, clock, reads, given=given, see=_seen_by(watchers), count=count)
+            if counter:
+                with clock.stage("statistics"):
+                    counter.finish(calls.calls, genome)
+            return calls, [watcher.result() for watcher in watchers], counter
 
         results = in_order(
             shards,
@@ -337,7 +365,7 @@ def call_variants(
             threads=threads,
             prepare_in_turn=source.is_sequential,
         )
-        results = _watched(_written_beside(results, beside), shards, source, writer, progress)
+        results = _watched(_written_beside(results, beside, statistics), shards, source, writer, progress)
         by_type, by_filter = merge_shards(results, contigs, writer, settings)
         with clock.stage("finish"):
             for other in beside:
@@ -356,24 +384,26 @@ def call_variants(
             targets_bp=sum(shard.n_bases for shard in shards), candidate_loci=clock.counts.pop("loci.candidates", 0),
             regions=clock.counts.pop("regions", 0),
             records_by_type=by_type, records_by_filter=by_filter, clock=clock, compile_s=compile_timer.seconds,
+            statistics=statistics and statistics.as_dict(), evaluation=truth and _against_truth(truth, output, reference, truth_regions),
         )  # fmt: skip
-        if report_file:
-            report_file.write(report_json(summary))
-            report_file.commit()
+        for file, as_bytes in opened:
+            file.write(as_bytes(summary))
+        for file, _ in opened:
+            file.commit()
     return RunSummary(
         n_records=summary["records"]["total"], n_reads=n_used, seconds=summary["seconds"]["wall"], report=summary,
         calls=writer.calls if isinstance(writer, _Kept) else None,
     )  # fmt: skip
 
 
-def _places_read(paths, reference, alleles, ploidy_regions, dragstr_params_path, intervals, exclude_intervals):
-    """[(option, path)] of the inputs and where their indexes may stand, for `check_places`."""
+def _places_read(paths, reference, beside, intervals, exclude_intervals):
+    """[(option, path)] of the inputs and where their indexes may stand, for `check_places`. beside : likewise, paths may be None."""
     read = [("--reference", reference), *(("--input", path) for path in paths)]
-    beside = (("--alleles", alleles), ("--ploidy-regions", ploidy_regions), ("--dragstr-params-path", dragstr_params_path))
     read += [(option, path) for option, path in beside if path]
     indexes = [("index of --input", name) for path in map(os.fspath, paths) for name in index_names(path, path.endswith(".cram"))]
     indexes += [("index of --reference", f"{reference}.{kind}") for kind in ("fai", "gzi")]
-    indexes += [("index of --alleles", f"{alleles}.{kind}") for kind in ("tbi", "csi") if alleles]
+    variants = [(option, path) for option, path in beside if path and option in ("--alleles", "--truth")]
+    indexes += [(f"index of {option}", f"{path}.{kind}") for option, path in variants for kind in ("tbi", "csi")]
     # Last, so that a file that is both is called what it was given as; intervals may be regions, of which no file has the name.
     where = [*(("--intervals", text) for text in intervals), *(("--exclude-intervals", text) for text in exclude_intervals)]
     return [*indexes, *where, *read]
@@ -391,11 +421,13 @@ def _seen_by(watchers):
     return see
 
 
-def _written_beside(results, beside):
-    """Pass on the calls of each shard; write what the other outputs took from it."""
-    for shard, (calls, taken) in results:
+def _written_beside(results, beside, statistics):
+    """Pass on the calls of each shard; write what the other outputs took from it, and add what was counted."""
+    for shard, (calls, taken, counted) in results:
         for other, rows in zip(beside, taken, strict=True):
             other.add(shard, rows)
+        if statistics:
+            statistics.add(counted)
         yield shard, calls
 
 
@@ -411,6 +443,22 @@ def _watched(results, shards, source, writer, progress):
         if progress:
             done_bytes = source.total_bytes * done_bp // max(1, total_bp)
             progress(done_bytes, source.total_bytes, source.contigs.names[shard.contig_id], shard.span.end)
+
+
+def _check_truth(truth, truth_regions, samples, genome):
+    from gpuvc.evaluation.variants import read_header
+
+    if len(samples) > 1:
+        raise UsageError(f"option --truth: found {len(samples)} samples to call, expected one. See --sample-name.")
+    read_header(truth, "truth")
+    if truth_regions is not None:
+        resolve_intervals([os.fspath(truth_regions)], contigs=genome.contigs)
+
+
+def _against_truth(truth, output, reference, truth_regions):
+    from gpuvc.evaluation.evaluate import evaluate
+
+    return evaluate(truth, output, reference, truth_regions).as_dict()
 
 
 def _size(path):

@@ -76,7 +76,7 @@ def _near(span, contig_length, settings):
     return Interval(span.contig_id, max(0, span.start - EARLIER_BP - before), min(contig_length, span.end + after))
 
 
-def call_shard(shard, reads, alignments, reference, settings, backend, clock, see=None, given=Given()):  # noqa: B008 - immutable
+def call_shard(shard, reads, alignments, reference, settings, backend, clock, see=None, given=Given(), count=None):  # noqa: B008 - immutable
     """Call variants in one shard.
 
     Parameters
@@ -94,6 +94,8 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
         Called as see(stage, **columns) with what each stage of the haplotype engine made; `gpuvc.evidence` keeps it. It changes nothing.
     given : Given
         Alleles and ploidies that the user knows; for the haplotype engine.
+    count : callable or None
+        Called once where there are reads, as count(reads, use, codes, codes_start): which of them calling uses, and the reference around.
 
     Returns
     -------
@@ -116,10 +118,10 @@ def call_shard(shard, reads, alignments, reference, settings, backend, clock, se
         clock.add(f"reads.{name}", n)
     clock.add("bases", n_bases)
     engine = settings.concordance if settings.concordance == "bcftools" else settings.engine
-    return _ENGINES[engine](shard, near, reads, use, alignments, reference, settings, backend, clock, see, given)
+    return _ENGINES[engine](shard, near, reads, use, alignments, reference, settings, backend, clock, see, given, count)
 
 
-def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
+def _call_from_counts(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given, count):
     """The pileup engine: no assembly. It shows nothing to `see`, and takes nothing as given."""
     contigs = alignments.contigs
     span = shard.span
@@ -128,6 +130,7 @@ def _call_from_counts(shard, near, reads, use, alignments, reference, settings, 
     with clock.stage("pileup"):
         window = near.padded(CONTEXT_BP, contigs.lengths[shard.contig_id])
         codes = reference.window(contigs.names[shard.contig_id], window.start, window.end)
+        _tell(count, reads, use, codes, window.start, clock)
         pileup, events = pile_up(reads, use, near, codes, window.start, settings.min_base_quality, backend)
         ploidy = settings.sample_ploidy
         max_alternates = most_alleles(ploidy, 1 + settings.max_alternate_alleles) - 1
@@ -140,14 +143,15 @@ def _call_from_counts(shard, near, reads, use, alignments, reference, settings, 
     return ShardCalls(_inside(calls, shard.targets), None)
 
 
-def _call_as_mpileup(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
+def _call_as_mpileup(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given, count):
     """The pileup engine as `bcftools mpileup -B | bcftools call -m -V indels` calls; the rest as of `_call_from_counts`."""
     span = shard.span
     codes = reference.window(alignments.contigs.names[shard.contig_id], span.start, span.end)
+    _tell(count, reads, use, codes, span.start, clock)
     return ShardCalls(_inside(call_snvs(reads, use, span, codes, settings, backend, clock), shard.targets), None)
 
 
-def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given):
+def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settings, backend, clock, see, given, count):
     """The haplotype engine: local assembly."""
     contigs = alignments.contigs
     contig_length = contigs.lengths[shard.contig_id]
@@ -168,6 +172,7 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
         )
         regions, ploidies = with_ploidies(regions, ploidy, near.start, contig_length, settings)
         clock.add("regions", int(((regions.start >= span.start) & (regions.start < span.end)).sum()))
+    _tell(count, reads, use, codes, window.start, clock)
     if see:
         see("activity", reads=reads, use=use, sample=sample, codes=codes, codes_start=window.start, start=near.start, raw=profile)
     calls, covering = [], []
@@ -214,6 +219,13 @@ def _call_from_haplotypes(shard, near, reads, use, alignments, reference, settin
         confidence.add_inactive(inactive, use)
         written = calls if shard.intervals is None else _inside(calls, shard.intervals)
         return confidence.finish(shard.targets, [call for call in written if call.pos < span.start], _inside(calls, shard.targets))
+
+
+def _tell(count, *columns_and_clock):
+    *columns, clock = columns_and_clock
+    if count:
+        with clock.stage("statistics"):
+            count(*columns)
 
 
 _ENGINES = {"pileup": _call_from_counts, "bcftools": _call_as_mpileup, "haplotype": _call_from_haplotypes}

@@ -110,7 +110,7 @@ def _call(arguments):
         from gpuvc.api import call_variants
         from gpuvc.output.files import check_places
 
-        outputs = {name: rest.get(name) for name in ("output", "report", "bam_output", "assembly_region_out")}
+        outputs = {name: rest[name] for name in ("output", "report", "bam_output", "assembly_region_out") if name in rest}
         # The files that `call_variants` does not know of; it looks at the others.
         check_places([*(("--input", path) for path in lists), *(("--arguments_file", path) for path in request.files)], **outputs)
         _silence_htslib()

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from gpuvc.errors import OutputError
 from gpuvc.evaluation.show import percent
+from gpuvc.output.page import has_libraries
 
 DATA = Path(__file__).parent / "data"
 
 
 def run_demo(output_dir="demo-output", device="auto", threads=None):
-    """Call, compare, print two tables on standard output. Writes NA12878.vcf.gz, its index and a report into `output_dir`."""
+    """Call, compare, print two tables on standard output. Writes NA12878.vcf.gz, its index and reports into `output_dir`."""
     from rich.console import Console
 
     from gpuvc.api import call_variants
@@ -23,16 +24,20 @@ def run_demo(output_dir="demo-output", device="auto", threads=None):
             f"folder {folder}: found it cannot be made ({error.strerror}), expected a place to write. Use --output-dir."
         ) from error
     vcf, report = folder / "NA12878.vcf.gz", folder / "NA12878.report.json"
+    page = folder / "NA12878.report.html"
+    reports = [str(report), *([str(page)] if has_libraries() else [])]
     reference, reads = DATA / "chr20.fa", DATA / "NA12878.chr20.100kb.bam"
     summary = call_variants(
-        str(reference), str(reads), str(vcf), report=str(report), device=device, threads=threads, command_line="gpuvc demo"
+        str(reference), str(reads), str(vcf), report=reports, device=device, threads=threads, command_line="gpuvc demo"
     )
     evaluation = evaluate(DATA / "truth.vcf.gz", vcf, reference, DATA / "confident.bed")
     console = Console(highlight=False)
     console.print(f"NA12878 (50x, 100 kb of chromosome 20): {summary}", soft_wrap=True)
     console.print(_table_of_found(alleles_called(evaluation.calls.variants), summary.n_records))
     console.print(_table_of_scores(evaluation))
-    console.print(f"Variants: {vcf} (index {vcf.name}.tbi)  Report: {report}", soft_wrap=True)
+    console.print(f"Variants: {vcf} (index {vcf.name}.tbi)  Report: {Path(reports[-1])}", soft_wrap=True)
+    if len(reports) == 1:
+        console.print("A page to look at, too: pip install 'gpuvc[report]'", soft_wrap=True)
     console.print("Your own: gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz", soft_wrap=True)
 
 

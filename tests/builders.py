@@ -167,13 +167,13 @@ def write_fasta(path, contigs):
     return str(path)
 
 
-def write_bam(path, aligned, contigs, *, index=True):
-    """BAM of Reads, sorted; contigs: name → length or sequence. Returns the path as text."""
+def write_bam(path, aligned, contigs, *, index=True, sample="ann"):
+    """BAM of Reads of one sample, sorted; contigs: name → length or sequence. Returns the path as text."""
     lengths = {name: n if isinstance(n, int) else len(n) for name, n in contigs.items()}
     header = pysam.AlignmentHeader.from_dict({
         "HD": {"VN": "1.6", "SO": "coordinate"},
         "SQ": [{"SN": name, "LN": length} for name, length in lengths.items()],
-        "RG": [{"ID": "lane1", "SM": "ann"}],
+        "RG": [{"ID": "lane1", "SM": sample}],
     })  # fmt: skip
     with pysam.AlignmentFile(str(path), "wb", header=header) as file:
         for i, r in sorted(enumerate(aligned), key=lambda item: (item[1].contig_id, item[1].pos)):

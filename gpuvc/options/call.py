@@ -66,7 +66,16 @@ CALL_OPTIONS = (
         "ends in .vcf, .vcf.gz, .vcf.bgz or .bcf; - is text on standard output",
         required=True,
     ),
-    Option(FILES, ("--report",), "report", Text("JSON"), "write a report of the run: reads by filter, records, seconds, memory"),
+    Option(
+        FILES,
+        ("--report",),
+        "report",
+        Text("FILE"),
+        "write a report of the run: .html is a page, _mqc.json for MultiQC, .json everything; may be given several times",
+        repeatable=True,
+    ),
+    Option(FILES, ("--truth",), "truth", Text("VCF"), "true variants: the report compares the calls with them, as gpuvc evaluate does"),
+    Option(FILES, ("--truth-regions",), "truth_regions", Text("BED"), "where --truth is complete (default: everywhere)"),
     Option(
         FILES,
         ("--bam-output", "-bamout", "--htvc-bam-output"),
@@ -557,7 +566,7 @@ CALL = Command(
 output files:
   the VCF             --output
   its index           VCF.tbi or VCF.csi, unless --create-output-variant-index false
-  report of the run   --report
+  reports of the run  --report; with FILE_mqc.json also FILE.reads_mqc.json
   realigned reads     --bam-output, and their index: FILE.bai for FILE.bam
   assembled regions   --assembly-region-out
 Each appears under its name when it is whole, or not at all.""",

@@ -17,5 +17,5 @@ DEMO = Command(
     """\
 output files, in --output-dir:
   NA12878.vcf.gz      and its index .tbi
-  NA12878.report.json report of the run""",
+  NA12878.report.json report of the run, and NA12878.report.html where gpuvc[report] is installed""",
 )

@@ -17,15 +17,16 @@ _BGZF_BLOCK = 0xFF00  # bytes of input per block, as htslib cuts them: even stor
 _LEVEL = 6
 
 
-def check_places(inputs, *, output=None, report=None, bam_output=None, assembly_region_out=None):
+def check_places(inputs, *, output=None, report=(), bam_output=None, assembly_region_out=None):
     """Raise UsageError where an output, or an index beside it, would take the place of another output or of an input.
 
     inputs : list of (what, path)
-        Such as ("--reference", "ref.fa"). The outputs: paths; None and "-" take no place.
+        Such as ("--reference", "ref.fa"). The outputs: paths, of reports several; None and "-" take no place.
     """
     taken = {os.path.realpath(path): what for what, path in inputs if os.fspath(path) != "-"}
     for option, path in (
-        ("--output", output), ("--report", report), ("--bam-output", bam_output), ("--assembly-region-out", assembly_region_out),
+        ("--output", output), *(("--report", path) for path in report), ("--bam-output", bam_output),
+        ("--assembly-region-out", assembly_region_out),
     ):  # fmt: skip
         if path is None or os.fspath(path) == "-":
             continue

@@ -1,12 +1,46 @@
-"""The run report: what went in, what was left out and why, what came out, and what it took. JSON."""
+"""The run report: what went in, what was left out and why, what came out, and what it took. JSON; `page` and `multiqc` make more of it."""
 
 import json
+import os
+import platform
 import resource
 import sys
 from datetime import UTC, datetime
+from importlib import metadata
 
+from gpuvc.errors import UsageError
+from gpuvc.output.multiqc import general_content, reads_content, reads_file
 from gpuvc.settings import Settings
 from gpuvc.timing import Clock
+
+
+def report_paths(paths):
+    """list[str]: where the reports of these names are written, which is a second file more for each that is for MultiQC."""
+    return [path for name in map(os.fspath, paths) for path in (name, *([reads_file(name)] if name.endswith("_mqc.json") else []))]
+
+
+def report_files(paths):
+    """[(path, function of the report that makes the file's bytes)] for the paths of reports, by their suffixes.
+
+    Raises
+    ------
+    UsageError
+        An unknown suffix, or a page asked for without the libraries that it needs.
+    """
+    files = []
+    for path in map(os.fspath, paths):
+        if path.endswith("_mqc.json"):
+            files += [(path, general_content), (reads_file(path), reads_content)]
+        elif path.endswith(".json"):
+            files.append((path, report_json))
+        elif path.endswith(".html"):
+            from gpuvc.output import page
+
+            page.require_libraries(f"option --report {path}")
+            files.append((path, page.page))
+        else:
+            raise UsageError(f"option --report: found {path}, expected a name that ends in .html, _mqc.json or .json.")
+    return files
 
 
 def run_report(
@@ -32,6 +66,8 @@ def run_report(
     records_by_filter: dict,
     clock: Clock,
     compile_s,
+    statistics=None,
+    evaluation=None,
 ) -> dict:
     """The report as plain values.
 
@@ -46,6 +82,8 @@ def run_report(
         With time zone; the report ends the run.
     clock
         Seconds per stage, and counts (bytes, shards) under the names its users gave them.
+    statistics, evaluation : dict, optional
+        From `gpuvc.output.statistics` and `gpuvc.evaluate`.
     """
     from gpuvc import __version__
 
@@ -53,6 +91,7 @@ def run_report(
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "version": __version__,
+        "versions": _versions(),
         "command": command_line,
         "started": started_at.isoformat(timespec="milliseconds"),
         "ended": ended_at.isoformat(timespec="milliseconds"),
@@ -82,7 +121,17 @@ def run_report(
         },
         "counts": dict(clock.counts),
         "peak_memory_bytes": peak_memory_bytes(),
+        **({"statistics": statistics} if statistics else {}),
+        **({"evaluation": evaluation} if evaluation else {}),
     }
+
+
+def _versions():
+    """Of what a run stands on."""
+    import pysam
+
+    libraries = {name: metadata.version(name) for name in ("numpy", "numba", "pysam")}
+    return {"python": platform.python_version()} | libraries | {"htslib": pysam.version.__htslib_version__}
 
 
 def report_json(report: dict) -> bytes:

@@ -96,7 +96,7 @@ class TestReading:
             "device": "cpu",
             "threads": 3,
             "shard_bytes": 99,
-            "report": "r.json",
+            "report": ["r.json"],
             "version_header": False,
             "create_index": False,
             "add_command_line": False,

@@ -32,7 +32,7 @@ def test_alleles_called(tmp_path):
 def test_the_whole_demo(run_cli, tmp_path):
     done = run_cli("demo", "--output-dir", tmp_path / "a" / "demo", "--threads", "2")
     assert done.code == 0 and done.err == "", done.err
-    names = ["NA12878.report.json", "NA12878.vcf.gz", "NA12878.vcf.gz.tbi"]
+    names = ["NA12878.report.html", "NA12878.report.json", "NA12878.vcf.gz", "NA12878.vcf.gz.tbi"]
     assert sorted(path.name for path in (tmp_path / "a" / "demo").iterdir()) == names
     # Each row is a row of one of the two tables; the truth in the confident regions is 159 SNPs and 23 indels.
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.out.splitlines() if line.startswith("│")]

@@ -92,5 +92,5 @@ def test_files_that_only_the_command_line_knows(folder, run_cli):
 def test_neighbours_are_no_conflict():
     """Names that differ in their kind alone; standard input and output."""
     read = [("--input", "s.cram"), ("index of --input", "s.cram.crai"), ("--input", "-"), ("--alleles", "s.g.vcf.gz")]
-    check_places(read, output="s.vcf.gz", report="s.json", bam_output="s.bam", assembly_region_out="s.igv")
+    check_places(read, output="s.vcf.gz", report=["s.json"], bam_output="s.bam", assembly_region_out="s.igv")
     check_places(read, output="-")
