@@ -240,6 +240,16 @@ def _demo(arguments):
     return 0
 
 
+def _bench(arguments):
+    request = read_options(arguments, COMMANDS["bench"])
+    with _logging("INFO"):
+        from gpuvc.bench.run import run_bench
+
+        _silence_htslib()
+        run_bench(**request.values)
+    return 0
+
+
 def _doctor(arguments):
     read_options(arguments, COMMANDS["doctor"])
     from gpuvc.doctor import examine
@@ -249,7 +259,10 @@ def _doctor(arguments):
     return 0
 
 
-_RUN = {"call": _call, "pileup": _pileup, "explain": _explain, "evaluate": _evaluate, "compare": _compare, "demo": _demo, "doctor": _doctor}
+_RUN = {
+    "call": _call, "pileup": _pileup, "explain": _explain, "evaluate": _evaluate, "compare": _compare, "demo": _demo, "bench": _bench,
+    "doctor": _doctor,
+}  # fmt: skip
 
 
 def _expand_lists(paths):

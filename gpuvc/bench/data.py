@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +101,12 @@ def bench_data(output_dir, mb=2.0, reference=None, truth=None, depth=30.0, seed=
         ) from error
     pieces = choose_pieces(genome, round(mb * 1e6))
     say(f"data: making {sum(p.end - p.start for p in pieces) / 1e6:g} Mb at {depth:g}x in {folder}")
-    about = _make(folder, genome, sources[1], pieces, depth, seed)
+    try:
+        about = _make(folder, genome, sources[1], pieces, depth, seed)
+    except OSError as error:
+        raise OutputError(
+            f"data set in {folder}: found it cannot be written ({error.strerror or error}), expected room. Free space, or use --output-dir."
+        ) from error
     about = asked | {"sources": {name: digest for name, digest in checksums.items()}, "made_by": made_by[:12]} | about
     with PartialFile(folder / "data.json") as file:  # last: it stands for a whole data set
         file.write((json.dumps(about, indent=1) + "\n").encode())
@@ -111,32 +116,34 @@ def bench_data(output_dir, mb=2.0, reference=None, truth=None, depth=30.0, seed=
 
 def choose_pieces(genome, n_bases):
     """[Piece]: stretches without gaps from the first contig on, until they hold `n_bases`; when they run out, the same again."""
-    stretches = [
-        (contig, start, end)
-        for contig, length in zip(genome.contigs.names, genome.contigs.lengths)
-        for start, end in _stretches(genome.window(contig, 0, length))
-    ]
-    if not stretches:
-        raise InputError(
-            f"reference {genome.path}: found no stretch of {LEAST_STRETCH_BP} bp without N, expected one. Use one with real sequence."
-        )
     pieces: list[Piece] = []
     uses: Counter = Counter()
-    copy = 0
-    while n_bases > 0:
-        for contig, start, end in stretches:
-            for low in range(start, end, MOST_PIECE_BP):
-                high = min(low + MOST_PIECE_BP, end, low + n_bases)
-                if high - low < LEAST_STRETCH_BP:
-                    n_bases = 0 if pieces else n_bases
-                if n_bases <= 0:
-                    break
+    for copy, contig, start, end in _again_and_again(genome):
+        for low in range(start, end, MOST_PIECE_BP):
+            high = min(low + MOST_PIECE_BP, end, low + n_bases)
+            if high - low >= LEAST_STRETCH_BP:
                 uses[contig] += 1
                 name = contig if uses[contig] == 1 else f"{contig}_{uses[contig]}"
                 pieces.append(Piece(name, contig, low, high, copy))
                 n_bases -= high - low
-        copy += 1
+        if n_bases < LEAST_STRETCH_BP:
+            break
     return pieces
+
+
+def _again_and_again(genome):
+    """(copy, contig, start, end) of each stretch, in order, without end; contigs are looked at when their turn comes."""
+    stretches = []
+    for contig, length in zip(genome.contigs.names, genome.contigs.lengths):
+        for start, end in _stretches(genome.window(contig, 0, length)):
+            stretches.append((contig, start, end))
+            yield 0, contig, start, end
+    if not stretches:
+        raise InputError(
+            f"reference {genome.path}: found no stretch of {LEAST_STRETCH_BP} bp without N, expected one. Use one with real sequence."
+        )
+    for copy in count(1):
+        yield from ((copy, *stretch) for stretch in stretches)
 
 
 def _stretches(codes):
@@ -176,6 +183,11 @@ def _make(folder, genome, truth_path, pieces, depth, seed):
             n_errors += int(reads.n_misread.sum() + reads.n_indels.sum())
             lines += [_vcf_line(piece.name, record) for record in records]
             beds.append(f"{piece.name}\t{MARGIN_BP}\t{piece.end - piece.start - MARGIN_BP}\n")
+        if len(lines) == n_head:
+            raise InputError(
+                f"truth {truth_path}: found no variant of {', '.join(dict.fromkeys(p.contig for p in pieces))} that haplotypes can carry, "
+                "expected some. Are its contigs named as those of the reference?"
+            )
         bam.commit()
     pysam.faidx(str(folder / "ref.fa"))
     _write_dictionary(folder / "ref.fa")

@@ -65,7 +65,7 @@ def read_truth(path, contig, start, end, left_out: Counter):
             continue
         if not record.samples[0].phased and record.start % 2:
             genotype = genotype[::-1]
-        records.append(TruthRecord(record.start - start, tuple(allele.upper() for allele in record.alleles), genotype))
+        records.append(TruthRecord(record.start - start, tuple(allele.upper() for allele in record.alleles or ()), genotype))
     return sorted(records)
 
 

@@ -1,10 +1,11 @@
 """What a command costs, and the circumstances that every result names."""
 
+import json
 import os
 import platform
+import signal
 import subprocess
-import tempfile
-import time
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -21,6 +22,10 @@ class Cost:
     wall_s: float
     peak_bytes: int
 
+    def as_dict(self):
+        """Plain values, to the millisecond."""
+        return {"cpu_s": round(self.cpu_s, 3), "wall_s": round(self.wall_s, 3), "peak_bytes": self.peak_bytes}
+
 
 def run(pipeline, stdout=None, environment=None):
     """Cost of a pipeline (a list of argument lists, each one's output the next one's input).
@@ -30,30 +35,25 @@ def run(pipeline, stdout=None, environment=None):
 
     Raises RuntimeError with the last lines of the error stream when a process fails.
     """
-    with tempfile.TemporaryFile() as errors, open(stdout or os.devnull, "wb") as last_output:
-        began = time.perf_counter()
-        processes, source = [], subprocess.DEVNULL
-        variables = {**os.environ, **(environment or {})}
-        for i, argv in enumerate(pipeline):
-            target = last_output if i == len(pipeline) - 1 else subprocess.PIPE
-            words = [str(word) for word in argv]
-            process = subprocess.Popen(words, stdin=source, stdout=target, stderr=errors, cwd=ABOVE_PACKAGE, env=variables)
-            if source is not subprocess.DEVNULL:
-                source.close()
-            source = process.stdout
-            processes.append(process)
-        cpu_s, peak_bytes = 0.0, 0
-        for process in processes:
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            cpu_s += usage.ru_utime + usage.ru_stime
-            peak_bytes = max(peak_bytes, usage.ru_maxrss * 1024)
-        wall_s = time.perf_counter() - began
-        if any(process.returncode for process in processes):
-            errors.seek(0)
-            said = errors.read().decode(errors="replace").strip().splitlines()[-5:]
-            raise RuntimeError(" | ".join(" ".join(map(str, argv)) for argv in pipeline) + " failed:\n" + "\n".join(said))
-    return Cost(cpu_s, wall_s, peak_bytes)
+    words = [[str(word) for word in argv] for argv in pipeline]
+    asked = {"commands": words, "stdout": stdout and str(stdout), "folder": str(ABOVE_PACKAGE)}
+    command = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))]
+    variables = {**os.environ, **(environment or {})}
+    launcher = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables, start_new_session=True
+    )  # fmt: skip
+    try:
+        told, _ = launcher.communicate(json.dumps(asked))
+    except BaseException:  # interrupted: what was started ends, too
+        os.killpg(launcher.pid, signal.SIGKILL)
+        raise
+    if launcher.returncode:
+        raise RuntimeError(f"{' | '.join(map(' '.join, words))} could not be started")
+    found = json.loads(told)
+    failed = found.pop("failed")
+    if failed is not None:
+        raise RuntimeError(f"{' | '.join(map(' '.join, words))} failed:\n{failed}")
+    return Cost(**found)
 
 
 def circumstances(versions):

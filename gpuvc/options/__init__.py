@@ -6,6 +6,7 @@ Nothing is ever ignored in silence: what cannot change calls is accepted with a 
     python -m gpuvc.options > docs/options.md
 """
 
+from gpuvc.options.bench import BENCH
 from gpuvc.options.call import CALL
 from gpuvc.options.compare import COMPARE
 from gpuvc.options.demo import DEMO
@@ -14,5 +15,5 @@ from gpuvc.options.evaluate import EVALUATE
 from gpuvc.options.explain import EXPLAIN
 from gpuvc.options.pileup import PILEUP
 
-COMMANDS = {command.name: command for command in (CALL, PILEUP, EXPLAIN, EVALUATE, COMPARE, DEMO, DOCTOR)}
+COMMANDS = {command.name: command for command in (CALL, PILEUP, EXPLAIN, EVALUATE, COMPARE, DEMO, BENCH, DOCTOR)}
 """In the order in which they are listed."""

@@ -39,7 +39,15 @@ def test_cost_counts_every_process_of_a_pipeline(tmp_path):
     cost = measure.run([[sys.executable, "-c", burn]] * 2, stdout=out)
     assert out.read_text() == "xx"
     assert 0.6 <= cost.cpu_s < 2
-    assert cost.peak_bytes > 2**20
+    assert 2**20 < cost.peak_bytes < 2**25
+
+
+def test_memory_is_the_command_s_own():
+    """And not that of the process that measures, which holds a lot more."""
+    held = bytearray(200 << 20)
+    held[::4096] = b"x" * len(held[::4096])
+    assert measure.run([["true"]]).peak_bytes < 50 << 20
+    assert len(held) > measure.run([[sys.executable, "-c", "x = bytearray(100 << 20); x[::4096] = x[1::4096]"]]).peak_bytes > 100 << 20
 
 
 def test_failure_of_a_command_is_not_a_cost():

@@ -214,6 +214,18 @@ class TestDataSet:
         pieces = choose_pieces(open_reference(str(path)), 55_000)
         assert [(p.contig, p.start, p.end) for p in pieces] == [("a", 999, 30_999), ("a", 31_059, 56_059)]
 
+    def test_refuses_a_truth_of_other_contigs(self, tmp_path, demo_data):
+        path = tmp_path / "other.fa"
+        with pysam.FastaFile(demo_data.reference) as fasta:
+            path.write_text(f">20\n{fasta.fetch('chr20', 0, 30_000)}\n")
+        pysam.faidx(str(path))
+        with pytest.raises(InputError, match="found no variant of 20 that haplotypes can carry"):
+            bench_data(tmp_path, 0.03, reference=path, truth=TRUTH)
+
+    def test_takes_a_given_reference_and_truth(self, tmp_path, demo_data, data):
+        same = bench_data(tmp_path, MB, reference=demo_data.reference, truth=TRUTH, depth=DEPTH, seed=3)
+        assert same.about["sha256"] == data.about["sha256"]
+
     def test_needs_both_or_neither_source(self, tmp_path, demo_data):
         with pytest.raises(UsageError, match="option --reference: found it without --truth"):
             bench_data(tmp_path, MB, reference=demo_data.reference)
