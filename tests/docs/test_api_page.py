@@ -39,7 +39,7 @@ def shown(prefix, function):
     text = str(signature.replace(parameters=parameters, return_annotation=signature.empty))
     lines, line = [], f"{prefix}("
     for part in text[1:-1].split(", "):
-        if len(line) + len(part) > 110:
+        if len(line) + len(part) > 80:
             lines.append(line.rstrip())
             line = "    "
         line += f"{part}, "
@@ -103,7 +103,7 @@ def region(sample):
 
 class TestNames:
     def test_each_is_on_the_page(self, page):
-        assert set(re.findall(r"^### gpuvc\.(\w+)$", page, re.MULTILINE)) == set(gpuvc._HOME)
+        assert set(re.findall(r"(?<=\n\n)### gpuvc\.(\w+)(?=\n\n)", page)) == set(gpuvc._HOME)
         assert set(dir(gpuvc)) == {*gpuvc._HOME, "__version__"} == {*gpuvc.__all__, *gpuvc._OTHER_NAME}
 
     def test_type_checkers_see_each(self):
