@@ -205,7 +205,7 @@ def _evaluate(arguments):
             write_evaluation(evaluation, prefix, plot)
         if folder is not None:
             names = cut_wrong_loci(evaluation, rest["alignments"], folder)
-            log.info("%d wrong loci cut into %s", len(names), folder)
+            log.info("%d wrong %s cut into %s", len(names), "locus" if len(names) == 1 else "loci", folder)
         print_evaluation(evaluation, Console(highlight=False))
     return 0
 

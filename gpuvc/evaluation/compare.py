@@ -145,9 +145,9 @@ def compare(
         whole = [side.take(_inside(side, targets)) for side in whole]
     is_low = [side.qual < min_qual for side in whole]
     counts = [(side.passes | all_records) & ~low for side, low in zip(whole, is_low)]
-    reasons = _reasons(whole, counts, is_low, genome)
+    reasons, clusters = _reasons(whole, counts, is_low, genome)
     kept = [side.take(chosen) for side, chosen in zip(whole, counts)]
-    beside = tuple(_beside(kept[k], reasons[k][counts[k]], whole[1 - k]) for k in (0, 1))
+    beside = tuple(_beside(k, whole, reasons, clusters, counts) for k in (0, 1))
     settings = {"all_records": all_records, "min_qual": min_qual, "ploidy": ploidy}
     chosen_reasons = tuple(reasons[k][counts[k]] for k in (0, 1))
     return Comparison(kept[0], kept[1], reference, None if bed is None else os.fspath(bed), chosen_reasons, beside, settings)
@@ -162,7 +162,7 @@ def _inside(side, targets):
 
 
 def _reasons(whole, counts, is_low, genome):
-    """(int8[n_a], int8[n_b]): index into REASONS of each variant that counts; -1 of the others."""
+    """(reasons, clusters), each an array by side: index into REASONS of each variant that counts, and its stretch between cuts; else -1."""
     reasons = tuple(np.full(len(side), -1, np.int8) for side in whole)
 
     def settle(chosen, reason, of=(0, 1), squash_ploidy=False):
@@ -183,18 +183,23 @@ def _reasons(whole, counts, is_low, genome):
             # Whether the genotype is the same matters less than that the record does not count.
             chosen = [counts[s] & (reasons[s] < 0) if s == k else ~counts[s] & is_excluded[s] for s in (0, 1)]
             settle(chosen, reason, of=(k,), squash_ploidy=True)
+    clusters = [np.full(len(side), -1) for side in whole]
+    for k in (0, 1):
+        clusters[k][counts[k]] = outcomes[k].cluster
     for k in (0, 1):
         other = whole[1 - k].take(counts[1 - k])
+        unlike = set(clusters[1 - k][counts[1 - k] & (reasons[1 - k] < 0)].tolist())
+        unlike |= set(clusters[1 - k][reasons[1 - k] == REASONS.index(OTHER_ALLELES)].tolist())
         for i in np.flatnonzero(counts[k] & (reasons[k] < 0)).tolist():
             contig, start, end = int(whole[k].contig[i]), int(whole[k].start[i]), int(whole[k].end[i])
-            if _overlapping(other, contig, start, end):
+            if clusters[k][i] in unlike or _overlapping(other, contig, start, end):
                 reason = OTHER_ALLELES
             elif (contig, whole[k].pos1(i) - 1) in whole[1 - k].silent:
                 reason = NOT_VARIANT
             else:
                 reason = ONLY
             reasons[k][i] = REASONS.index(reason)
-    return reasons
+    return reasons, clusters
 
 
 def _mark_same(whole, reasons):
@@ -219,15 +224,20 @@ def _overlapping(side, contig, start, end):
     return near[(side.end[near] > start) | (side.start[near] == start)].tolist()
 
 
-def _beside(kept, reasons, other):
-    """By variant: what the other set has over it, as POS REF>ALT GT FILTER; empty where it agrees or nothing is there."""
-    agree = {REASONS.index(reason) for reason in AGREE}
+def _beside(k, whole, reasons, clusters, counts):
+    """By variant of side k that counts: what the other set has over it or unlike it nearby, as POS REF>ALT GT FILTER."""
+    agree = [REASONS.index(reason) for reason in AGREE]
+    other = whole[1 - k]
+    unlike = {}
+    for j in np.flatnonzero(counts[1 - k] & ~np.isin(reasons[1 - k], agree)).tolist():
+        unlike.setdefault(int(clusters[1 - k][j]), []).append(j)
     found = []
-    for i, reason in enumerate(reasons.tolist()):
-        if reason in agree:
+    for i in np.flatnonzero(counts[k]).tolist():
+        if reasons[k][i] in agree:
             found.append("")
             continue
-        rows = _overlapping(other, int(kept.contig[i]), int(kept.start[i]), int(kept.end[i]))
+        rows = _overlapping(other, int(whole[k].contig[i]), int(whole[k].start[i]), int(whole[k].end[i]))
+        rows = sorted({*rows, *unlike.get(int(clusters[k][i]), ())})
         texts = []
         for j in rows:
             _, pos1, _, ref, alts, _, filters = other.fields(j)[:7]

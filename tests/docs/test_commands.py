@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-PAGES = {name: REPOSITORY / f"{name}.md" for name in ("README", "docs/index", "docs/first-steps", "docs/explain")}
+PAGES = {name: REPOSITORY / f"{name}.md" for name in ("README", "docs/index", "docs/first-steps", "docs/explain", "docs/evaluate")}
 BLOCK = re.compile(r"(?:<!-- (?P<tag>needs|not run): (?P<what>.*?) -->\n)?```console\n(?P<lines>.*?)```\n", re.DOTALL)
 TOOLS = {"gatk": os.environ.get("GPUVC_GATK")}
 

@@ -6,6 +6,7 @@ import pytest
 
 from gpuvc.evaluation import compare as module
 from gpuvc.evaluation.compare import compare
+from tests.unit.evaluation.conftest import SEQUENCE
 
 
 def reasons(comparison):
@@ -24,6 +25,8 @@ def reasons(comparison):
         (["3 T C 0/1"], ["3 T C 0/1 PASS 5"], {}, {}),
         (["3 T C 0/1"], ["3 T G 0/1"], {}, {("A", 3): module.OTHER_ALLELES, ("B", 3): module.OTHER_ALLELES}),
         (["4 T G 0/1"], ["3 TTA T 0/1"], {}, {("A", 4): module.OTHER_ALLELES, ("B", 3): module.OTHER_ALLELES}),
+        # The same change told otherwise, and wrong: it touches, and lies in the same repeat.
+        (["10 TCA T 0/1"], ["17 C A 0/1"], {}, {("A", 10): module.OTHER_ALLELES, ("B", 17): module.OTHER_ALLELES}),
         (["3 T C 0/1"], ["3 T C 0/0"], {}, {("A", 3): module.NOT_VARIANT}),
         (["3 T C 0/1"], ["20 G T 0/1"], {}, {("A", 3): module.ONLY, ("B", 20): module.ONLY}),
         (["10 TCA T 1/1"], ["15 CAC C 1/1"], {}, {}),
@@ -35,10 +38,10 @@ def test_reasons(vcf, reference, a, b, options, expected):
 
 def test_counts_by_class(vcf, reference):
     a = vcf("a.vcf", "3 T C 0/1", "10 TCA T 1/1", "20 G T 0/1")
-    b = vcf("b.vcf", "3 T C 1|0", "15 CAC C 1/1", "22 A AT 0/1")
+    b = vcf("b.vcf", "3 T C 1|0", "15 CAC C 1/1", f"101 {SEQUENCE[100]} {SEQUENCE[100]}T 0/1")
     comparison = compare(a, b, reference)
     assert comparison.counts() == {module.SAME: (1, 0, 1, 0), module.OTHER_RECORDS: (0, 1, 0, 1), module.ONLY: (1, 0, 0, 1)}
-    assert list(comparison.to_pandas().pos1) == [20, 22]
+    assert list(comparison.to_pandas().pos1) == [20, 101]
     assert module.OTHER_RECORDS in comparison._repr_html_()
 
 

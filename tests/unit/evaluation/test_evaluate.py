@@ -3,6 +3,7 @@
 import gzip
 import json
 import logging
+import re
 
 import numpy as np
 import pysam
@@ -11,8 +12,9 @@ import pytest
 from gpuvc.evaluation.evaluate import evaluate
 from gpuvc.evaluation.scores import Scores, curve, wilson
 from gpuvc.evaluation.strata import STRATA, sequence_strata
+from gpuvc.output import figures
 from tests.builders import codes, random_sequence, read, reads_of, write_bam
-from tests.conftest import DEMO
+from tests.conftest import DEMO, REPOSITORY
 from tests.unit.evaluation.conftest import SEQUENCE
 
 CALLS = ("3 T C 0/1 PASS 50", "5 A C 0/1 PASS 20", "20 G T 1/1 PASS 10", "22 A G 0/1 LowQual 90")
@@ -281,3 +283,12 @@ def test_public_name():
 
     scores = gpuvc.evaluate(DEMO / "truth.vcf.gz", DEMO / "truth.vcf.gz", DEMO / "chr20.fa", DEMO / "confident.bed").scores()
     assert (scores.tp, scores.fp, scores.fn) == (182, 0, 0)
+
+
+def test_the_picture_of_the_page_is_current():
+    golden = REPOSITORY / "tests" / "golden" / "evaluation"
+    files = [golden / f"na12878-7x.{name}" for name in ("truth.vcf.gz", "gpuvc.vcf.gz", "bed")]
+    drawn = figures.image(evaluate(files[0], files[1], DEMO / "chr20.fa", files[2]).plot(), ".svg").decode()
+    stored = (REPOSITORY / "docs" / "evaluate.svg").read_text()
+    texts = [re.findall(r"<text[^>]*>([^<]*)</text>", svg) for svg in (stored, drawn)]
+    assert texts[0] == texts[1] and len(texts[0]) > 20
