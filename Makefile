@@ -42,7 +42,7 @@ docs-serve: $(INSTALLED_DOCS)
 	$(BIN)/mkdocs serve
 
 clean:
-	rm -rf $(VENV) build dist demo-output site
+	rm -rf $(VENV) build dist demo-output site .cache
 
 $(INSTALLED): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .

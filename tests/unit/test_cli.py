@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -378,6 +379,10 @@ class TestTables:
         section = markdown().split(f"\n## gpuvc {command.name}\n")[1].split("\n## ")[0]
         assert command.usage in section and all(f"`{option.name}`" in section for option in command.options)
         assert all(line.strip() in section for line in command.files.splitlines())
+
+    def test_front_page_lists_every_command(self):
+        page = (Path(__file__).parents[2] / "README.md").read_text().split("\n## Commands\n")[1]
+        assert re.findall(r"^\| `gpuvc (\w+)` \|", page, flags=re.MULTILINE) == list(COMMANDS)
 
     def test_what_unsupported_options_do_can_be_said(self):
         for option in (*NOTED, *REFUSED):
