@@ -44,7 +44,9 @@ def test_likelihoods_are_those_of_a_look_inside(region, demo_data, settings):
         assert np.array_equal(own.likelihoods, look.likelihoods, equal_nan=True) and own.likelihoods.shape[1] == regions.n_haplotypes[g]
         assert np.array_equal(own.best_haplotype, look.best_haplotype)
         rows = region.likelihoods.active_region == g
-        assert np.array_equal(region.likelihoods.log10_likelihood[rows], look.likelihoods.ravel(), equal_nan=True)
+        matrix = np.full(look.likelihoods.shape, 1.0)
+        matrix[region.likelihoods.row[rows], region.likelihoods.haplotype[rows]] = region.likelihoods.log10_likelihood[rows]
+        assert np.array_equal(matrix, look.likelihoods, equal_nan=True)
         assert [locus.alleles for locus in own.loci] == [locus.alleles for locus in look.loci]
 
 
