@@ -88,6 +88,8 @@ class Calls(Sequence[Call]):
     def write(self, path: str | os.PathLike[str], *, create_index: bool = True, version_header: bool = True) -> None:
         """Write .vcf, .vcf.gz, .vcf.bgz or .bcf, with its index, or the table as .parquet, .arrow or .feather; whole or not at all.
 
+        Parameters
+        ----------
         version_header : bool
             False leaves out the header lines that name the run.
 

@@ -172,7 +172,10 @@ class Region:
         Picture
             Shows itself in a notebook; `.save("x.png")` or .svg; `.figure` is Matplotlib's.
 
-        Raises UsageError without Matplotlib, and with the pileup engine, which has no haplotypes.
+        Raises
+        ------
+        UsageError
+            Matplotlib is missing, or the engine is the pileup engine, which has no haplotypes.
         """
         from gpuvc.notebook.pile_figure import pile_figure
 
