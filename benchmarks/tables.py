@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 from benchmarks.datasets import REPOSITORY
 from benchmarks.measure import RESULTS
 from benchmarks.peers import OURS
+from gpuvc.bench import show
 
 PAGES = ("docs/performance.md", "docs/accuracy.md", "docs/gpu.md")
 PICTURE = "docs/overview.svg"
@@ -123,6 +124,11 @@ def kernels_table(result):
     return table(heads, rows) + f"\n\n{TITLES[result['dataset']]}; CUDA: {result['cuda']}. " + provenance(result)
 
 
+def bench_text(result):
+    """What `gpuvc bench` printed for a result."""
+    return f"```text\n{show.as_text(result)}\n```"
+
+
 def provenance(result):
     """One line: machine, versions, commit, date."""
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
@@ -196,6 +202,8 @@ def main():
         "stages": stages_table(results["stages"]),
         "compiled": compiled_table(results["cuda_compile"]),
         "kernels": kernels_table(results["kernels"]),
+        "bench": bench_text(results["bench"]),
+        "bench-kernels": bench_text(results["bench_kernels"]),
     }
     wanted = {PICTURE: picture(results["calling"], results["accuracy"])}
     for page in PAGES:

@@ -42,7 +42,7 @@ def run_bench(
     from gpuvc.bench import show
 
     require_matplotlib("gpuvc bench")
-    versions, left_out = choose_peers(peer_names)
+    versions, left_out = choose_peers("none" if kernels else peer_names)
     folder = Path(output_dir).absolute()
     threads = threads or len(os.sched_getaffinity(0))
     data = bench_data(folder, mb, reference, truth, depth, seed, log.info)

@@ -6,6 +6,7 @@ from gpuvc.output.figures import BLUE, CALLERS, ORANGE, figure, image
 
 WIDTH = 136  # of tables that go into a file or a page
 _NO_SPREAD = "-"
+_MOST_SPREAD = 100.0  # highest over lowest; beyond it the repeats tell nothing
 
 
 def print_result(result, console):
@@ -51,7 +52,8 @@ def _data_line(about):
 def _print_calling(result, console):
     console.print(_speeds(result["speeds"]))
     console.print(_ratios(result["ratios"]))
-    console.print("(lowest-highest): where the figure of another run lies, with 95 % probability.", soft_wrap=True)
+    words = "(lowest-highest): where the figure of another run lies, with 95 % probability; -: start-up drowns it."
+    console.print(words, soft_wrap=True)
     console.print(_stages(result))
     if result["accuracy"]:
         console.print(_accuracy(result["accuracy"]))
@@ -112,6 +114,8 @@ def _with_spread(estimate):
         return _NO_SPREAD
     if estimate["low"] is None:
         return f"{estimate['value']:.3g}"
+    if estimate["high"] > _MOST_SPREAD * estimate["low"]:
+        return f"{estimate['value']:.3g} (no telling)"
     return f"{estimate['value']:.3g} ({estimate['low']:.3g}-{estimate['high']:.3g})"
 
 

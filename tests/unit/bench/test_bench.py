@@ -137,6 +137,12 @@ def test_speeds_and_ratios_by_hand():
     assert found["speeds"][0]["mb_per_wall_s_apart"] is None
 
 
+def test_a_spread_is_shown_as_far_as_it_tells_something():
+    for low, high, shown in ((9.5, 10.55, "10 (9.5-10.6)"), (None, None, "10"), (0.1, 1000.0, "10 (no telling)")):
+        assert show._with_spread({"value": 10.0, "low": low, "high": high, "n": 3}) == shown
+    assert show._with_spread(None) == "-"
+
+
 def test_a_whole_run(run_cli, tmp_path):
     ran = run_cli("bench", "--mb", "0.1", "--repeats", "2", "--threads", "2", "--peers", "none", "--output-dir", tmp_path)
     assert ran.code == 0, ran.err
