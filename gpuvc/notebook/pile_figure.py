@@ -24,6 +24,8 @@ PILE_BP = 450
 """Longest region whose reads are drawn; a longer one is an overview."""
 LETTERS_BP = 130
 """Longest region whose bases are written as letters."""
+LOW_QUAL = 20
+"""Phred: mismatches below it are drawn at half height."""
 _LEAST_ACTIVITY = 1e-5  # drawn
 _WIDTH = 9.0  # inches
 _ROW = 0.062  # inches a read
@@ -274,7 +276,7 @@ def _reads(axis, region, groups):
         y += 0.8
     axis.set_ylim(max(y - 0.8, 1) - 0.5, -0.6)
     for colour, outlines in bars.items():
-        _polygons(axis, outlines, _pale(colour), edge=_pale(colour, 0.75))
+        _polygons(axis, outlines, _pale(colour, 0.3), edge=_pale(colour, 0.6))
     _polygons(axis, [_box(a, b, y, 0.3) for a, b, y in clips], "#ffffff", edge=GREY, zorder=2, dotted=True)
     _draw_marks(axis, marks, gaps, insertions, len(region), height=0.42)
     axis.set_yticks([at for at, _, _ in labels], [text for _, text, _ in labels], fontsize=7)
@@ -315,11 +317,10 @@ def _marks_of(cells, inserted, start, y, marks, gaps, insertions, quals=None):
 
 
 def _draw_marks(axis, marks, gaps, insertions, n_bp, height):
-    """Mismatches as coloured boxes (paler the lower the quality), deletions as bars, insertions as ticks with their length."""
+    """Mismatches as coloured boxes, low ones where the base quality is below LOW_QUAL; deletions as bars, insertions as ticks."""
     for base, colour in BASE_COLOURS.items():
-        for sure, strength in ((True, 1.0), (False, 0.45)):
-            boxes = [_box(at, at + 1, y, height) for at, y, own, qual in marks if own == base and (qual >= 20) == sure]
-            _polygons(axis, boxes, _pale(colour, strength), zorder=4)
+        boxes = [_box(at, at + 1, y, height if qual >= LOW_QUAL else height / 2) for at, y, own, qual in marks if own == base]
+        _polygons(axis, boxes, colour, zorder=4)
     _polygons(axis, [_box(a, b, y, height + 0.02) for a, b, y in gaps], "#ffffff", zorder=3)
     _polygons(axis, [_box(a, b, y, 0.09) for a, b, y in gaps], _INK, zorder=4)
     width = max(0.3, n_bp / 450)

@@ -3,6 +3,7 @@
 import gzip
 import sys
 
+import pysam
 import pytest
 
 import gpuvc
@@ -40,6 +41,27 @@ def test_several_files_and_cram(demo_data):
         assert len(sample["chr20:7,400-7,600"].calls) == 2
     with gpuvc.open([demo_data.bam, demo_data.bam], demo_data.reference, device="cpu") as sample:
         assert sample.n_reads == {"chr20": 2 * 52_035}
+
+
+def test_several_samples(demo_data, tmp_path):
+    path = str(tmp_path / "two.bam")
+    with pysam.AlignmentFile(demo_data.bam) as file:
+        header = file.header.to_dict() | {"RG": [{"ID": name, "SM": name} for name in ("first", "second")]}
+        with pysam.AlignmentFile(path, "wb", header=header) as two:
+            for number, record in enumerate(file.fetch("chr20", 7000, 8000)):
+                record.set_tag("RG", ("first", "second")[number % 2])
+                two.write(record)
+    pysam.index(path)
+    with gpuvc.open(path, demo_data.reference, device="cpu") as sample:
+        region = sample["chr20:7,400-7,600"]
+        assert sample.samples == region.samples == ("first", "second") and set(region.reads.sample) == {"first", "second"}
+        run = gpuvc.call_variants(demo_data.reference, path, intervals=[region.name], device="cpu")
+        assert list(region.calls) == run.calls and len(run.calls) == 2 and len(run.calls[0].samples) == 2
+        assert {"first_GT", "second_GT"} <= set(region.calls.to_pandas().columns) and "second" in region.calls._repr_html_()
+        n_genotypes = {len(own) for own in region.loci.phred_likelihoods}
+        assert all(n % 2 == 0 for n in n_genotypes)
+    with gpuvc.open(path, demo_data.reference, sample_name="second", device="cpu") as sample:
+        assert sample.samples == ("second",) and set(sample["chr20:7,400-7,600"].reads.sample) == {"second"}
 
 
 @pytest.mark.parametrize("region, words", [("chr21:5", "chr21"), ("chr20:0-5", "1 <= start"), ("chr20:9-5", "9"), ("chr20:x", "chr20:x")])
