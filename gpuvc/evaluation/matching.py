@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_STATES = 20_000  # of a search at one variant; beyond it the variants between the two cuts are left out, and counted
+MAX_WORK = 1_000_000  # states of a search at all its variants together: some ten seconds
 TRUTH, CALLS = 0, 1
 _START_ALLELE = 1
 _NOWHERE = 1 << 62
@@ -43,7 +44,7 @@ class Matches:
 
 
 class TooComplex(Exception):
-    """A search has more than MAX_STATES states."""
+    """A search has more than MAX_STATES states, or more than MAX_WORK in all."""
 
 
 def match_variants(reference, truth, calls, inside, *, squash_ploidy=False):
@@ -140,8 +141,12 @@ def _in_step(reference, start, end, shift):
         return None
     if not shift:
         return start + 1
-    for reach in (min(end, start + 4 * shift + 64), end):
-        if reach - start > shift and all(reference[start : reach - d] != reference[start + d : reach] for d in range(1, shift + 1)):
+    if end - start <= shift:
+        return None
+    reach, looked_at = start, 4 * shift + 64
+    while reach < end:  # a few bases mostly tell; a run of N may be long
+        reach, looked_at = min(end, start + looked_at), 8 * looked_at
+        if all(reference[start : reach - d] != reference[start + d : reach] for d in range(1, shift + 1)):
             return reach
     return None
 
@@ -175,6 +180,7 @@ def _search(reference, variants, sides, end, squash_ploidy):
     start = variants[0][0]
     n_haplotypes = 1 if squash_ploidy else len(sides[variants[0][1]].copies[variants[0][2]])
     states = {((start, start, b"", b""),) * n_haplotypes: (0, 0, 0, -1, _START_ALLELE, _NOWHERE, -1, None)}
+    work = 0
     for seen, side, i in _in_order_of_search(variants, sides):
         states = _spelled_to(reference, seen, states)
         orientations = _orientations(sides[side].copies[i], sides[side].genotypes[i], squash_ploidy)
@@ -192,7 +198,8 @@ def _search(reference, variants, sides, end, squash_ploidy):
                     way = (n + 1, n_truth + 1, n_calls, sync, number, lead, max(reached, reach), (chain, side, i))
                 _keep_better(taken, with_variant, way)
         states = taken
-        if len(states) > MAX_STATES:
+        work += len(states)
+        if len(states) > MAX_STATES or work > MAX_WORK:
             raise TooComplex
     states = _spelled_to(reference, end, states)
     done = ((end, end, b"", b""),) * n_haplotypes

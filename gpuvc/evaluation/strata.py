@@ -20,7 +20,7 @@ LONGEST_PERIOD = 6
 LEAST_COPIES, LEAST_REPEAT_BP = 3, 9  # of a tandem repeat
 _REACH_BP = 150  # to either side that repeats are followed
 _GC_BP = 50  # to either side
-_AT_ONCE = 4096  # variants whose surroundings are held as one array
+_AT_ONCE = 2048  # variants whose surroundings are held as one array
 _DEPTH_WINDOW_BP = 1 << 22
 
 
@@ -43,7 +43,8 @@ def sequence_strata(codes, start, end):
 
 
 def _of_windows(padded, start, end):
-    windows = padded[start[:, None] + np.arange(2 * _REACH_BP)]  # variants begin at column _REACH_BP
+    # Row by row of this array is what is gone through: one row is one distance from the variants' starts, which are row _REACH_BP.
+    windows = padded[np.arange(2 * _REACH_BP)[:, None] + start]
     at_end = _REACH_BP + (end - start)
     homopolymer = _tract_bp(windows, 1, at_end)
     repeat = np.zeros(len(start), np.int64)
@@ -52,9 +53,9 @@ def _of_windows(padded, start, end):
         # A homopolymer repeats with any period.
         is_repeat = (tract >= max(LEAST_COPIES * period, LEAST_REPEAT_BP)) & (tract > homopolymer + period)
         repeat = np.maximum(repeat, np.where(is_repeat, tract, 0))
-    around = windows[:, _REACH_BP - _GC_BP : _REACH_BP + _GC_BP]
-    known = (around != N).sum(axis=1)
-    gc = ((around == 1) | (around == 2)).sum(axis=1) / np.maximum(known, 1)
+    around = windows[_REACH_BP - _GC_BP : _REACH_BP + _GC_BP]
+    known = (around != N).sum(axis=0)
+    gc = ((around == 1) | (around == 2)).sum(axis=0) / np.maximum(known, 1)
     return (
         np.searchsorted(_HOMOPOLYMER_BP, homopolymer, side="right"),
         np.searchsorted(_REPEAT_BP, repeat, side="right"),
@@ -64,23 +65,21 @@ def _of_windows(padded, start, end):
 
 def _tract_bp(windows, period, at_end):
     """int64[n]: the longest stretch of this period that holds the base before a variant, its first, or the one behind it."""
-    n, width = windows.shape
-    equal = (windows[:, period:] == windows[:, :-period]) & (windows[:, period:] != N)
-    run = np.zeros((n, width), np.int16)  # equal bases in a row, at every column of the row the whole length
+    width, n = windows.shape
+    equal = (windows[period:] == windows[:-period]) & (windows[period:] != N)
+    run = np.zeros((width, n), np.int16)  # equal bases in a row, at every place of the run its whole length
     count = np.zeros(n, np.int16)
-    for column in range(width - period):
-        count = (count + 1) * equal[:, column]
-        run[:, column] = count
-    for column in range(width - period - 2, -1, -1):
-        run[:, column] = np.where(equal[:, column] & equal[:, column + 1], run[:, column + 1], run[:, column])
+    for place in range(width - period):
+        count = (count + 1) * equal[place]
+        run[place] = count
+    for place in range(width - period - 2, -1, -1):
+        np.copyto(run[place], run[place + 1], where=equal[place] & equal[place + 1])
     tract = np.where(run > 0, run + period, 1)
-    # A stretch holds base j where equality holds at one of the columns j - period to j.
-    longest = np.ones(n, np.int64)
-    rows = np.arange(n)
-    for back in range(period + 2):
-        longest = np.maximum(longest, tract[:, _REACH_BP - back])
+    # A stretch holds base j where equality holds at one of the places j - period to j.
+    longest = tract[_REACH_BP - period - 1 : _REACH_BP + 1].max(axis=0).astype(np.int64)
+    columns = np.arange(n)
     for back in range(period + 1):
-        longest = np.maximum(longest, tract[rows, at_end - back])
+        longest = np.maximum(longest, tract[at_end - back, columns])
     return longest
 
 
