@@ -179,14 +179,15 @@ def _search(reference, variants, sides, end, squash_ploidy):
     """
     start = variants[0][0]
     n_haplotypes = 1 if squash_ploidy else len(sides[variants[0][1]].copies[variants[0][2]])
-    states = {((start, start, b"", b""),) * n_haplotypes: (0, 0, 0, -1, _START_ALLELE, _NOWHERE, -1, None)}
+    states = {}
+    _keep_better(states, ((start, start, b"", b""),) * n_haplotypes, (0, 0, 0, -1, _START_ALLELE, _NOWHERE, -1, None))
     work = 0
     for seen, side, i in _in_order_of_search(variants, sides):
         states = _spelled_to(reference, seen, states)
         orientations = _orientations(sides[side].copies[i], sides[side].genotypes[i], squash_ploidy)
         start, reach = int(sides[side].start[i]), int(sides[side].end[i])
         taken = dict(states)
-        for state, (n, n_truth, n_calls, sync, allele, lead, reached, chain) in states.items():
+        for (state, _), (n, n_truth, n_calls, sync, allele, lead, reached, chain) in states.items():
             for sequences, number in orientations:
                 with_variant = _with_variant(reference, state, side, start, reach, sequences)
                 if with_variant is None:
@@ -203,7 +204,7 @@ def _search(reference, variants, sides, end, squash_ploidy):
             raise TooComplex
     states = _spelled_to(reference, end, states)
     done = ((end, end, b"", b""),) * n_haplotypes
-    chain = states[done][-1]
+    chain = states[done, False][-1]
     regions = []
     taken_here = ([], [])
     while chain is not None:
@@ -245,7 +246,7 @@ def _spelled_to(reference, start, states):
     """The states with all haplotypes spelled up to `start` at least, without those that disagree or change nothing."""
     in_step = (start, start, b"", b"")
     spelled = {}
-    for state, way in states.items():
+    for (state, is_one_sided), way in states.items():
         haplotypes = []
         for calls_at, truth_at, calls_ahead, truth_ahead in state:
             if calls_at < start:
@@ -260,12 +261,11 @@ def _spelled_to(reference, start, states):
             haplotypes.append((calls_at, truth_at, calls_ahead[n:], truth_ahead[n:]))
         else:
             # A base of the reference behind the last variant makes a point in step.
-            n_truth, n_calls, reached = way[1], way[2], way[6]
-            is_in_step = reached < start and all(haplotype == in_step for haplotype in haplotypes)
-            if is_in_step and (n_truth == 0) != (n_calls == 0):
+            is_in_step = way[6] < start and all(haplotype == in_step for haplotype in haplotypes)
+            if is_in_step and is_one_sided:
                 continue  # variants of one set that cancel each other agree with nothing
             _keep_better(spelled, tuple(haplotypes), way)
-    done = (in_step,) * len(state)
+    done = (in_step,) * len(state), False
     if done in spelled:
         n, n_truth, _, _, allele, _, reached, chain = spelled[done]
         if reached < start:
@@ -297,14 +297,16 @@ def _with_variant(reference, state, side, start, end, sequences):
 
 
 def _keep_better(states, state, way):
-    """Keep of two ways to a state the one that vcfeval prefers.
+    """Keep of two ways to a state the one that vcfeval prefers; ways that have taken variants of one set only since the last point in step
+    are kept apart, as they lead nowhere unless the other set follows.
 
     More taken, sides more alike since the last point in step, that point later, a lower allele; then the one that its search, which follows
     the haplotype furthest behind, would have found first.
     """
-    other = states.get(state)
+    key = state, (way[1] == 0) != (way[2] == 0)
+    other = states.get(key)
     if other is None or _rank(way) > _rank(other):
-        states[state] = way
+        states[key] = way
 
 
 def _rank(way):
