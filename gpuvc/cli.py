@@ -51,7 +51,7 @@ def main(arguments=None) -> int:
             sys.stdout.flush()
             return code
     except GpuvcError as error:
-        _say(" ".join(str(error).split("\n")))
+        _say(str(error))
         return error.exit_code
     except MemoryError as error:
         _say(f"out of memory{f' ({error})' if str(error) else ''}. Use fewer --threads or smaller --shard-bytes.")
@@ -284,7 +284,9 @@ def _expand_lists(paths):
 
 
 def _say(text):
-    print(f"gpuvc: {text}", file=sys.stderr)
+    """One line on standard error. What a damaged file holds, and a message repeats, must not break the line or steer a terminal."""
+    shown = "".join(letter if letter.isprintable() else " " if letter == "\n" else ascii(letter)[1:-1] for letter in text)
+    print(f"gpuvc: {shown}", file=sys.stderr)
 
 
 def _silence_htslib():

@@ -26,8 +26,8 @@ from gpuvc.settings import MAX_PLOIDY
 
 SET_RULES = ("UNION", "INTERSECTION")
 
-_POSITIONS = re.compile(r"(\d[\d,]*)(?:-(\d[\d,]*)|(\+))?", re.ASCII)
-_INFO_END = re.compile(r"(?:^|;)END=(\d+)(?:;|$)", re.ASCII)
+_POSITIONS = re.compile(r"(\d[\d,]{,23})(?:-(\d[\d,]{,23})|(\+))?", re.ASCII)
+_INFO_END = re.compile(r"(?:^|;)END=(\d{1,18})(?:;|$)", re.ASCII)
 _VCF_CONTIG = re.compile(r"##contig=<(?:.*,)?ID=([^,>]+)(?:.*,length=(\d+))?", re.ASCII)
 _SHOWN = 40  # characters of a malformed line that a message repeats
 
@@ -79,7 +79,7 @@ def resolve_intervals(
                 "Join them with --interval-set-rule UNION."
             )
     else:
-        targets = [np.array([[0, length]], np.int64) for length in contigs.lengths]
+        targets = [np.array([[0, length]] if length else [], np.int64).reshape(-1, 2) for length in contigs.lengths]
     if exclude:
         holes = _join([_read_source(source, "-XL", contigs, exclude_padding) for source in exclude])
         targets = [_subtract(wanted, unwanted, length) for wanted, unwanted, length in zip(targets, holes, contigs.lengths)]
@@ -120,7 +120,7 @@ def parse_region(text: str, contigs: Contigs, *, where: str = "-L", error: type 
     if contig_id is None:
         raise error(_unknown_contig(name, contigs, where))
     length = contigs.lengths[contig_id]
-    if not positions:
+    if not positions and (name == text or not text.endswith(":")):
         return Interval(contig_id, 0, length)
     match = _POSITIONS.fullmatch(positions)
     if not match:
@@ -359,7 +359,7 @@ def _read_bcf(path, contigs):
             for name, record in variants.header.contigs.items():
                 check_length(name, record.length or None, contigs, path)
             return [_variant_row(v.chrom, v.start, v.stop, contigs, f"{path} (record {n})") for n, v in enumerate(variants, 1)]
-    except ValueError as error:
+    except (ValueError, AssertionError) as error:  # the latter is pysam's for a header whose contigs have no consecutive numbers
         raise InputError(f"intervals in {path}: found no BCF ({error}), expected one.") from error
 
 
@@ -428,7 +428,7 @@ def read_ploidies(path: str, contigs: Contigs) -> list[np.ndarray]:
 
 
 def _is_number(text):
-    return text.isascii() and text.isdigit()
+    return text.isascii() and text.isdigit() and len(text) <= 18  # no genome is longer, and Python's int has its limit
 
 
 def _short(text):

@@ -94,7 +94,7 @@ def read_tables(path):
         if len(words) == 1 and words[0].endswith(":"):
             name = words[0][:-1]
             if name not in TABLES or name in tables:
-                found = "it twice" if name in tables else name
+                found = "it twice" if name in tables else _short([name])
                 raise InputError(f"table in {path} (line {number}): found {found}, expected {', '.join(TABLES)}, each once.")
             tables[name] = []
         elif not tables:

@@ -13,6 +13,7 @@ import pysam
 from gpuvc.errors import InputError
 from gpuvc.io.bed import check_length, missing_contig, read_ploidies
 from gpuvc.io.dragstr import Dragstr
+from gpuvc.io.index import check_variant_index
 from gpuvc.kernels.codes import CODE_OF_ASCII
 
 
@@ -90,10 +91,15 @@ class GivenAlleles:
         if not Path(self.path).is_file():
             found = "a folder" if Path(self.path).is_dir() else "no such file"
             raise InputError(f"alleles in {self.path}: found {found}, expected the VCF or BCF file named by --alleles.")
+        check_variant_index(self.path)
         file = self._file()
-        names = list(file.header.contigs)
+        try:
+            lengths = {name: contig.length for name, contig in file.header.contigs.items()}
+        except (AssertionError, ValueError) as error:  # pysam's, for contigs without consecutive numbers, or with names that are no text
+            raise InputError(f"contigs in {self.path}: found them unreadable ({error}), expected ##contig lines of a VCF.") from error
+        names = list(lengths)
         for name in names:
-            check_length(name, file.header.contigs[name].length, contigs, self.path)
+            check_length(name, lengths[name], contigs, self.path)
         self._by_contig = None
         if file.compression == "NONE":
             self._by_contig = {}
@@ -118,6 +124,10 @@ class GivenAlleles:
             verbosity = pysam.set_verbosity(0)
             try:
                 file = self._local.file = pysam.VariantFile(self.path)
+            except NotImplementedError as error:
+                raise InputError(
+                    f"compression of {self.path}: found gzip, expected bgzip. Change it: gunzip {self.path}, then bgzip and bcftools index"
+                ) from error
             except (OSError, ValueError) as error:
                 raise InputError(f"alleles in {self.path}: found it unreadable ({error}), expected a VCF or BCF file.") from error
             finally:
@@ -128,6 +138,13 @@ class GivenAlleles:
         """(contig, GivenRecord) of the records in `found` that count."""
         try:
             for record in found:
+                contig_id = self._contigs.index.get(record.contig)
+                length = record.pos if contig_id is None else self._contigs.lengths[contig_id]
+                if not 0 < record.pos <= length or not record.ref.isalpha():  # also what htslib makes of columns that are empty
+                    raise InputError(
+                        f"record of {record.contig} in {self.path}: found POS {record.pos} and REF {record.ref}, expected a position from "
+                        f"1 to {length} and bases. Show it: bcftools view {self.path}"
+                    )
                 if self._with_filtered or set(record.filter.keys()) <= {"PASS"}:
                     alts = tuple(alt.upper() for alt in record.alts or ())
                     yield record.contig, GivenRecord(record.start, record.stop, record.ref.upper(), alts)

@@ -1,5 +1,6 @@
 """The header of an alignment file: its text, contigs and read groups."""
 
+import re
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,11 +69,14 @@ def parse_bam_header(data, path):
                 raise wrong("length of a contig's name", n_name, "2 to 65536, with its NUL")
             name, length = struct.unpack_from(f"<{n_name}si", data, at + 4)
             if name[-1] or length < 0:
-                raise wrong("contig", f"{name!r} of {length} bp", "a NUL-terminated name and a length")
+                raise wrong("contig", f"{name[:40]!r} of {length} bp", "a NUL-terminated name and a length")
             names.append(name[:-1].decode("utf-8", "replace"))
             lengths.append(length)
             at += 8 + n_name
     except struct.error:
         return None
     text = bytes(data[8 : 8 + n_text]).rstrip(b"\0").decode("utf-8", "replace")
+    for line in text.removesuffix("\n").split("\n") if text else ():
+        if not re.match("@(CO|[A-Za-z]{2}(\t|$))", line):  # a read group that is not recognised would take its reads along
+            raise wrong("line of the header", repr(line if len(line) <= 40 else f"{line[:40]}..."), "@, two letters and a tab")
     return Header(text, Contigs(tuple(names), tuple(lengths)), at)

@@ -49,7 +49,8 @@ class ViewWorker:
             pass_fds=(status_write,),
             pipesize=_PIPE_BYTES,
             cwd=self._folder.name,
-            env={"REF_PATH": os.devnull, **os.environ},  # reference sequences are downloaded only where the user has set that up
+            # Reference sequences are downloaded only where the user has set that up; pysam's own temporary files go with the folder.
+            env={"REF_PATH": os.devnull, **os.environ, "TMPDIR": self._folder.name},
         )
         os.close(status_write)
 
@@ -116,6 +117,7 @@ class HtslibFile:
         self._first_group = first_group
         self._extras = extras
         self._idle = []
+        self._busy = []
         self._lock = threading.Lock()
         self._forward = None
         is_remote = is_url(path)
@@ -135,9 +137,9 @@ class HtslibFile:
             self.header = worker.header([*self._arguments, "-H", self._location])
 
     def close(self):
-        """End the processes."""
+        """End the processes, also those whose answers were not read to their end."""
         with self._lock:
-            workers, self._idle = self._idle, []
+            workers, self._idle = [*self._idle, *self._busy], []
         for worker in workers:
             worker.close()
 
@@ -176,13 +178,18 @@ class HtslibFile:
         """An idle process, or a new one; kept for the next request unless this one fails or is left half read."""
         with self._lock:
             worker = self._idle.pop() if self._idle else ViewWorker(self.path)
+            self._busy.append(worker)
         try:
             yield worker
         except BaseException:
             worker.close()
             raise
-        with self._lock:
-            self._idle.append(worker)
+        else:
+            with self._lock:
+                self._idle.append(worker)
+        finally:
+            with self._lock:
+                self._busy.remove(worker)
 
 
 def is_url(path):
@@ -233,5 +240,5 @@ def _read_crai(path, alignments_path):
         text = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
         rows = [[int(field) for field in line.split(b"\t")] for line in text.splitlines()]
         return np.array(rows, np.int64).reshape(-1, 6)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise InputError(f"index {path} cannot be read ({error}). Make it again: samtools index {alignments_path}") from error

@@ -181,6 +181,71 @@ def index_names(path):
     return tuple(dict.fromkeys((f"{path}.bai", f"{path}.csi", f"{stem}.bai", f"{stem}.csi")))
 
 
+def check_variant_index(path):
+    """Raise InputError where the TBI or CSI beside the VCF or BCF at `path` is damaged so that its parts have no right sizes.
+
+    htslib, which reads it, trusts some of its counts: it may crash on such a file.
+    """
+    for index in (f"{path}.csi", f"{path}.tbi"):
+        if os.path.exists(index):  # noqa: PTH110
+            _check_variant_index(index, path)
+
+
+def _check_variant_index(path, variants_path):
+    def wrong(what, value, expectation):
+        return InputError(f"{what} in {path}: found {value}, expected {expectation}. Make it again: bcftools index -f {variants_path}")
+
+    data = _data_of(path, wrong, "a readable TBI or CSI")
+    is_csi = data[:4] == b"CSI\1"
+    if not is_csi and data[:4] != b"TBI\1":
+        raise wrong("first bytes", repr(data[:4]), "TBI\\1 or CSI\\1")
+
+    def number(at):
+        return int.from_bytes(data[at : at + 4], "little", signed=True)
+
+    depth, n_contigs, names_at, names_end = 5, number(4), 36, 36 + number(32)
+    contigs_at = names_end
+    if is_csi:
+        min_shift, depth, n_extra = number(4), number(8), number(12)
+        if not (0 < min_shift < 32 and 0 < depth < 11 and 0 <= n_extra <= len(data)):
+            raise wrong("bin sizes", f"min_shift {min_shift}, depth {depth}", "those of a CSI index")
+        n_contigs, contigs_at = number(16 + n_extra), 20 + n_extra
+        names_at, names_end = 44, 44 + number(40)
+    names = data[names_at : max(names_at, names_end)]
+    has_names = not is_csi or n_extra > 0  # the index of a BCF has none, as the file's header has them
+    if not 0 <= n_contigs <= len(data) // 4:
+        raise wrong("number of contigs", n_contigs, "one that the index has room for")
+    is_whole = len(names) == names_end - names_at and names.count(b"\0") == n_contigs and (names.endswith(b"\0") or not names)
+    if has_names and not is_whole:
+        raise wrong("names of contigs", repr(names[:40]), f"{n_contigs}, each with its NUL")
+    _parse(data, contigs_at, n_contigs, is_csi, depth, wrong)
+
+
+def _data_of(path, wrong, expectation):
+    """The bytes of an index, inflated."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise wrong("index", error, expectation) from error
+
+
+def _parse(data, at, n_contigs, is_csi, depth, wrong):
+    """(bins, linear, linear_starts) as of `_parse_contigs`, whose values are in range, and the number of the bin that holds counts."""
+    pseudo_bin = ((1 << 3 * (depth + 1)) - 1) // 7 + 1
+    linear_starts = np.zeros(n_contigs + 1, np.int64)
+    fixed = (np.frombuffer(data, np.uint8).copy(), at, n_contigs, is_csi, pseudo_bin)
+    n_chunks, n_windows = _parse_contigs(*fixed, np.empty((0, 5), np.int64), np.empty(0, np.int64), linear_starts)
+    if n_chunks < 0:
+        raise wrong(f"length at byte {n_windows}", "the end of the data or a count out of range", "whole contigs")
+    bins, linear = np.empty((n_chunks, 5), np.int64), np.empty(n_windows, np.int64)
+    _parse_contigs(*fixed, bins, linear, linear_starts)
+    if (bins[:, 2:] < 0).any() or (linear < 0).any() or (bins[:, 1] > pseudo_bin).any():
+        raise wrong("bin or file offset", "a value out of range", "offsets into the file")
+    return bins, linear, linear_starts
+
+
 def read_index(path, alignments_path, n_contigs):
     """The BAI or CSI at `path`. Raises InputError where it is damaged or has another number of contigs than the alignments."""
 
@@ -189,13 +254,7 @@ def read_index(path, alignments_path, n_contigs):
             f"{what} in {path}: found {value}, expected {expectation}. Make the index again: samtools index {alignments_path}"
         )
 
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise wrong("index", error, "a readable BAI or CSI") from error
+    data = _data_of(path, wrong, "a readable BAI or CSI")
     is_csi = data[:4] == b"CSI\1"
     if not is_csi and data[:4] != b"BAI\1":
         raise wrong("first bytes", repr(data[:4]), "BAI\\1 or CSI\\1")
@@ -210,22 +269,21 @@ def read_index(path, alignments_path, n_contigs):
     n_indexed = int.from_bytes(data[at : at + 4], "little", signed=True)
     if n_indexed != n_contigs:
         raise wrong("number of contigs", n_indexed, f"{n_contigs} as in {alignments_path}")
-    pseudo_bin = ((1 << 3 * (depth + 1)) - 1) // 7 + 1  # holds counts, not chunks
-    array = np.frombuffer(data, np.uint8).copy()
-    linear_starts = np.zeros(n_contigs + 1, np.int64)
-    fixed = (array, at + 4, n_contigs, is_csi, pseudo_bin)
-    n_chunks, n_windows = _parse_contigs(*fixed, np.empty((0, 5), np.int64), np.empty(0, np.int64), linear_starts)
-    if n_chunks < 0:
-        raise wrong(f"length at byte {n_windows}", "the end of the data or a count out of range", "whole contigs")
-    bins, linear = np.empty((n_chunks, 5), np.int64), np.empty(n_windows, np.int64)
-    _parse_contigs(*fixed, bins, linear, linear_starts)
-    if (bins[:, 2:] < 0).any() or (linear < 0).any() or (bins[:, 1] > pseudo_bin).any():
-        raise wrong("bin or file offset", "a value out of range", "offsets into the file")
+    bins, linear, linear_starts = _parse(data, at + 4, n_contigs, is_csi, depth, wrong)
+    n_bytes = os.path.getsize(alignments_path)  # noqa: PTH202
+    last = max(bins[:, 2:].max(initial=0), linear.max(initial=0)) >> 16
+    if last > n_bytes:
+        raise wrong("file offset", last, f"at most {n_bytes}, the size of {alignments_path}")
+    spans = _bin_spans(bins[:, 1], min_shift, depth)
+    # Reads come in order, so where they begin can only move on: what lies before such an offset is left out unread.
+    firsts = bins[np.lexsort((spans[:, 0], bins[:, 0])), 2]
+    if (bins[:, 3] > bins[:, 4]).any() or any((np.diff(offsets[offsets > 0]) < 0).any() for offsets in (linear, firsts)):
+        raise wrong("file offset", "one before another that it belongs behind", "ascending ones")
     return BamIndex(
         path,
         chunks=bins[:, 3:].copy(),
         chunk_rows=np.searchsorted(bins[:, 0], np.arange(n_contigs + 1)),
-        bin_spans=_bin_spans(bins[:, 1], min_shift, depth),
+        bin_spans=spans,
         first_offsets=bins[:, 2].copy(),
         linear=linear,
         linear_starts=linear_starts,

@@ -134,7 +134,7 @@ def _long_cigar(cigar, n_cigar, read_bases, tags, end):
         return np.int64(-1)
     n = np.int64(load_i32(tag + 2))
     if (np.int64(load_i32(tag)) & 0xFFFF) != 0x4942 or n < 2:  # "BI"
-        return np.int64(0)
+        return np.int64(-1) if _find_tag(tag - 2, end, 0) < 0 else np.int64(0)  # one of no type at all is damage
     return tag if tag + 6 + 4 * n <= end else np.int64(-1)
 
 

@@ -8,6 +8,18 @@ import pysam
 from gpuvc.errors import InputError
 
 
+def _fetched(file, contig, start, end):
+    """The records of a region. htslib refuses some that the read filters leave out, such as one whose CIGAR has another length than SEQ."""
+    try:
+        yield from file.fetch(contig, start, end)
+    except (OSError, ValueError) as error:
+        name = file.filename.decode()
+        raise InputError(
+            f"records in {name}, at {contig}:{start + 1}-{end}: found one that htslib refuses ({error}), expected well-formed ones, as "
+            f"names and tags are looked up by it. Find it: samtools view {name} {contig}:{start + 1}-{end}"
+        ) from error
+
+
 class WholeRecords:
     """The records behind rows of a ReadBatch; `find` may be called from any thread.
 
@@ -57,7 +69,7 @@ class WholeRecords:
         found = {}
         for file in self._files():
             for start, end in spans:
-                for record in file.fetch(contig, start, end):
+                for record in _fetched(file, contig, start, end):
                     pos, flag = record.reference_start, record.flag
                     if (pos, flag) not in places:
                         continue

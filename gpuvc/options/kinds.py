@@ -34,7 +34,8 @@ class Integer(NamedTuple):
     metavar: str = "N"
 
     def read(self, text):
-        if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit()) or not self.least <= int(text) <= self.most:
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 20) or not self.least <= int(text) <= self.most:
             raise ValueError(f"a whole number from {self.least}" + (f" to {self.most}" if self.most < 2**31 - 1 else " up"))
         return int(text)
 

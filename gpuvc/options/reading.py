@@ -114,7 +114,7 @@ def _take_value(name, kind, text, rest, known):
     """The text that belongs to option `name`: what stood after =, or the next word; None for a flag."""
     if isinstance(kind, Flag):
         if text is not None:
-            raise UsageError(f"option {name}: found the value {text!r}, expected none.")
+            raise UsageError(f"option {name}: found the value {_short(text)}, expected none.")
         return None
     if isinstance(kind, Switch):
         if text is None:
@@ -131,7 +131,12 @@ def _read_value(name, kind, text):
     try:
         return kind.read(text)
     except ValueError as error:
-        raise UsageError(f"option {name}: found {text!r}, expected {error}.") from None
+        raise UsageError(f"option {name}: found {_short(text)}, expected {error}.") from None
+
+
+def _short(text):
+    """The text as a message repeats it."""
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")
 
 
 def _spelled(name, option):
@@ -140,11 +145,11 @@ def _spelled(name, option):
 
 def _unknown(name, known, command):
     if not name.startswith("-") or name == "-":
-        return f"argument {name!r}: found it after no option, expected --option value. See gpuvc {command} --help."
+        return f"argument {_short(name)}: found it after no option, expected --option value. See gpuvc {command} --help."
     for family, instead in REFUSED_FAMILIES:
         if name.startswith(family):
             return f"{name} is not supported yet: {instead}."
-    return f"option {name}: found no such option.{did_you_mean(name, known)} See gpuvc {command} --help."
+    return f"option {_short(name)[1:-1]}: found no such option.{did_you_mean(name, known)} See gpuvc {command} --help."
 
 
 def did_you_mean(word, known):

@@ -9,6 +9,7 @@ from gpuvc.kernels.codes import (
     CIGAR_I,
     CONSUMES_READ,
     CONSUMES_REFERENCE,
+    N,
 )
 
 FLANK_BP = 20
@@ -40,7 +41,7 @@ def lay_out(pos, cigar, bases, reference, reference_start, start, end, reverse=F
         if 1 << operation & CONSUMES_REFERENCE:
             for p in range(max(at, start), min(at + length, end)):
                 if 1 << operation & ALIGNS:
-                    base = bases[place + p - at]
+                    base = bases[place + p - at] if place + p - at < len(bases) else N  # of a record without SEQ, or with too little
                     cells[p - start] = same if base == reference[p - reference_start] else letters[base]
                 else:
                     cells[p - start] = "*"
