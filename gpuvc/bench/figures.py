@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from gpuvc.bench.spread import Estimate, ratio
+from gpuvc.bench.spread import estimates, paired_ratios
 
 WAYS = ("apart", "whole")  # start-up taken off; the whole command, as a stopwatch sees it
 SECONDS = ("cpu_s", "wall_s")
@@ -19,7 +19,20 @@ def figures(field, turns, mb):
     mb : float
         Megabases called.
     """
-    return {"speeds": [_speed(one, turns[one.name], mb) for one in field], "ratios": [_ratio(*pair, turns) for pair in pairs(field)]}
+    speeds = [_costs(one, turns[one.name]) for one in field]
+    ratios = [{"name": one.name, "to": other.name} for one, other in pairs(field)]
+    for seconds in SECONDS:
+        for way in WAYS:
+            by_repeat = {one.name: series(turns[one.name], way, seconds) for one in field}
+            some = [[mb / s if s > 0 else 0.0 for s in by_repeat[one.name].values()] for one in field]
+            _put(speeds, f"mb_per_{seconds}_{way}", some)
+            _put(ratios, f"{seconds}_{way}", [paired_ratios(by_repeat[row["to"]], by_repeat[row["name"]]) for row in ratios])
+    return {"speeds": speeds, "ratios": ratios}
+
+
+def _put(rows, name, values):
+    for row, estimate in zip(rows, estimates(values), strict=True):
+        row[name] = estimate and estimate._asdict()
 
 
 def pairs(field):
@@ -42,25 +55,10 @@ def series(turns, way, seconds):
     }  # fmt: skip
 
 
-def _speed(one, turns, mb):
+def _costs(one, turns):
     row = {"name": one.name, "caller": one.caller, "threads": one.threads, "device": one.device, "repeats": len(turns)}
     for seconds in SECONDS:
-        for way in WAYS:
-            speed = Estimate.of([mb / s if s > 0 else 0.0 for s in series(turns, way, seconds).values()])
-            row[f"mb_per_{seconds}_{way}"] = _plain(speed)
         row[seconds] = round(fmean(turn["whole"][seconds] for turn in turns), 3)
         row[f"startup_{seconds}"] = round(fmean(turn["startup"][seconds] for turn in turns), 3)
     row["peak_mb"] = round(max(turn["whole"]["peak_bytes"] for turn in turns) / 1e6)
     return row
-
-
-def _ratio(one, other, turns):
-    row = {"name": one.name, "to": other.name}
-    for seconds in SECONDS:
-        for way in WAYS:
-            row[f"{seconds}_{way}"] = _plain(ratio(series(turns[other.name], way, seconds), series(turns[one.name], way, seconds)))
-    return row
-
-
-def _plain(estimate):
-    return None if estimate is None else {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}

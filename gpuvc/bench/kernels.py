@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from gpuvc.api import call_shard, plan_shards
 from gpuvc.backends import cuda_problem, is_simulated
 from gpuvc.backends.cpu import CpuBackend
 from gpuvc.bench.ceilings import cpu_ceilings, cuda_ceilings
-from gpuvc.bench.spread import Estimate
+from gpuvc.bench.spread import estimates
 from gpuvc.io.alignments import open_alignments
 from gpuvc.io.bed import resolve_intervals
 from gpuvc.io.fasta import open_reference
@@ -127,6 +128,8 @@ def measure_kernels(data, repeats, say=lambda text: None):
     ceilings = {"cpu": cpu_ceilings(repeats), "cuda": None if problem else cuda_ceilings(repeats)}
     say(f"timing each kernel {repeats} times")
     rows = [_row(work, repeats, ceilings["cpu"]) for work in (_decoding(data), *_stages(stages.kept), *_operations(kept))]
+    for row, rate in zip(rows, estimates([[row["items"] / s for s in row["seconds"]] for row in rows]), strict=True):
+        row["per_cpu_s"] = rate._asdict()
     if problem is None:
         for row in rows:
             if row["kernel"] in kept:
@@ -139,16 +142,14 @@ def measure_kernels(data, repeats, say=lambda text: None):
 
 def _row(work, repeats, ceilings):
     seconds = timed(work.run, repeats, time.thread_time, work.prepare)
-    rate = Estimate.of([work.items / s for s in seconds])
-    typical = work.items / rate.value
+    typical = median(seconds)
     share, of = None, None
     if work.n_flop:
         share, of = work.n_flop / typical / 1e9 / ceilings["fma_gflop_s"], "fma"
     elif work.n_bytes:
         share, of = work.n_bytes / typical / 1e9 / ceilings["copy_gb_s"], "copy"
     return {
-        "kernel": work.name, "unit": work.unit, "items": work.items, "cpu_s": typical, "seconds": seconds,
-        "per_cpu_s": {"value": rate.value, "low": rate.low, "high": rate.high, "n": rate.n}, "share": share, "of": of,
+        "kernel": work.name, "unit": work.unit, "items": work.items, "cpu_s": typical, "seconds": seconds, "share": share, "of": of,
     }  # fmt: skip
 
 
@@ -232,8 +233,6 @@ def _operations(kept):
 
 def time_on_cuda(operation, arguments, repeats):
     """{"cuda_kernel_s" (not of pair_hmm, which is several launches), "cuda_with_copies_s", "cuda_seconds"}: medians, and each run."""
-    from statistics import median
-
     from numba import cuda
 
     from gpuvc.backends.cuda import CudaBackend

@@ -16,7 +16,7 @@ from gpuvc.bench import show
 from gpuvc.bench.data import bench_data
 from gpuvc.bench.figures import figures
 from gpuvc.bench.run import Contest, choose_peers
-from gpuvc.bench.spread import Estimate, ratio
+from gpuvc.bench.spread import estimates, paired_ratios
 from gpuvc.bench.turns import BUDGET_S, Contender, contenders, players
 from gpuvc.errors import GpuvcError, UsageError
 from gpuvc.kernels.cuda.emulate import emulator_problem
@@ -25,32 +25,40 @@ from tests.conftest import REPOSITORY
 
 class TestSpread:
     def test_by_hand(self):
-        found = Estimate.of([1.0, 2.0, 4.0])
-        reach = 4.303 * math.log(2) * math.sqrt(4 / 3)  # t of 2 degrees of freedom; the logarithms lie log 2 apart
+        (found,) = estimates([[1.0, 2.0, 4.0]])  # logarithms lie log 2 apart; the series alone makes the pool
+        reach = 2.447 * math.log(2) * math.sqrt(2 + 2 / 3)  # t of 2 + 4 degrees of freedom
         assert found.value == pytest.approx(2) and found.n == 3
         assert found.high == pytest.approx(2 * math.exp(reach)) and found.low == pytest.approx(2 * math.exp(-reach))
 
-    def test_one_repeat_has_none_and_nothing_has_no_figure(self):
-        assert Estimate.of([3.0]) == (3.0, None, None, 1)
-        assert Estimate.of([]) is None and Estimate.of([1.0, 0.0]) is None and Estimate.of([1.0, -0.1]) is None
+    def test_repeats_that_are_alike_by_chance_are_not_believed(self):
+        alike, unlike = estimates([[10.0, 10.0], [8.0, 12.5]])
+        deviation = math.sqrt((0 + 4 * (math.log(12.5 / 8) ** 2 / 2) / 2) / 5)  # nothing of its own, four of the pool's
+        assert math.log(alike.high / 10) == pytest.approx(2.571 * deviation * math.sqrt(3))
+        assert unlike.high > alike.high
 
-    @pytest.mark.parametrize("n", [3, 6, 10])
+    def test_one_repeat_has_none_and_nothing_has_no_figure(self):
+        assert estimates([[1.0], [1.0]]) == [(1.0, None, None, 1)] * 2
+        assert estimates([[], [1.0, 0.0], [1.0, -0.1]]) == [None] * 3
+
+    @pytest.mark.parametrize("n", [2, 3, 6])
     def test_another_run_falls_into_it(self, n):
-        """Runs of n repeats that differ by 5 %; runs that do not differ as a whole, and runs that differ by as much."""
+        """Runs of ten series of n repeats that differ by 5 %; runs that do not differ as a whole, and runs that differ by as much."""
         rng = np.random.default_rng(20)
 
         def run(between):
-            return Estimate.of(np.exp(rng.normal(0, between) + rng.normal(0, 0.05, n)).tolist())
+            return estimates(np.exp(rng.normal(0, between, (10, 1)) + rng.normal(0, 0.05, (10, n))).tolist())
 
-        held = {between: np.mean([run(between).holds(run(between).value) for _ in range(2000)]) for between in (0, 0.05)}
-        assert held[0] > 0.95 and held[0.05] > 0.85, held
+        held = {
+            between: np.mean([a.holds(b.value) for _ in range(200) for a, b in zip(run(between), run(between))]) for between in (0, 0.05)
+        }
+        assert held[0] > 0.99 and 0.93 < held[0.05] < 0.98, held
 
     def test_a_slow_minute_cancels_in_pairs(self):
         slow = {1: 1.0, 2: 3.0, 3: 1.5}
         ours, theirs = ({i: seconds * factor for i, factor in slow.items()} for seconds in (2.0, 20.0))
-        assert ratio(theirs, ours) == pytest.approx((10, 10, 10, 3))
-        assert ratio(theirs, {2: 6.0, 9: 1.0}).n == 1
-        assert ratio(theirs, {1: 2.0, 2: -0.1}) is None
+        assert paired_ratios(theirs, ours) == pytest.approx([10, 10, 10])
+        assert paired_ratios(theirs, {2: 6.0, 9: 1.0}) == [10]
+        assert paired_ratios(theirs, {1: 2.0, 2: -0.1}) == []
 
 
 class TestTurns:
