@@ -13,7 +13,7 @@ from gpuvc.backends import choose_backend, cuda_problem, is_simulated
 from gpuvc.bench import measure, peers
 from gpuvc.bench.data import bench_data
 from gpuvc.bench.figures import figures
-from gpuvc.bench.turns import Contender, contenders, players
+from gpuvc.bench.turns import LEAST_REPEATS, Contender, contenders, players
 from gpuvc.errors import GpuvcError, OutputError, UsageError
 from gpuvc.output.figures import require_matplotlib
 from gpuvc.output.files import PartialFile
@@ -137,15 +137,17 @@ class Contest:
     def __init__(self, field, data, calls):
         self._data, self._calls = data, calls
         self.turns = {one.name: [] for one in field}
-        self.stages = {one.name: [] for one in field if one.is_ours}
+        self.stages = {one.name: [] for one in field if one.is_ours and (one.threads, one.device) == (1, "cpu")}
         self.digests = {}
 
     def output(self, one: Contender):
         """The VCF of a contender."""
         return self._calls / output_name(one)
 
-    def _pipeline(self, one, region=None):
-        more = ("--no-version", "--QUIET", "--report", self.output(one).with_suffix(".json")) if one.is_ours else ()
+    def _pipeline(self, one, region=None, with_report=False):
+        more = ("--no-version", "--QUIET") if one.is_ours else ()
+        if with_report:
+            more += ("--report", self.output(one).with_suffix(".json"))
         return peers.pipeline(one.caller, self._data, self.output(one), one.threads, region, one.device, more)
 
     def command_text(self, one):
@@ -155,9 +157,9 @@ class Contest:
         text = text.replace(f"{sys.executable} -m gpuvc", "gpuvc").replace(f"{peers.gatk_launcher()} Haplo", "gatk Haplo")
         return text.replace(f"{self._calls.parent}/", "")
 
-    def _run(self, one, region=None):
+    def _run(self, one, region=None, with_report=False):
         try:
-            return measure.run(*self._pipeline(one, region))
+            return measure.run(*self._pipeline(one, region, with_report))
         except RuntimeError as error:
             kind, advice = (GpuvcError, "") if one.is_ours else (UsageError, " Mend it, or leave it out with --peers.")
             said = " ".join(str(error).split("\n"))
@@ -165,10 +167,14 @@ class Contest:
 
     def warm_up(self, one):
         """Seconds that compiling took."""
-        self._run(one, None if one.is_ours else self._data.one_kb)
-        return self._report(one)["seconds"]["compile"] if one.is_ours else 0.0
+        if one.is_ours:
+            return self._report(one)["seconds"]["compile"]
+        self._run(one, self._data.one_kb)
+        return 0.0
 
     def _report(self, one):
+        """Of a run of its own: a report counts things that calling alone does not need."""
+        self._run(one, with_report=True)
         return json.loads(self.output(one).with_suffix(".json").read_text())
 
     def turn(self, one, number):
@@ -176,8 +182,9 @@ class Contest:
         costs = {"startup": self._run(one, self._data.one_kb), "whole": self._run(one)}
         self.turns[one.name].append({"repeat": number} | {name: cost.as_dict() for name, cost in costs.items()})
         if one.is_ours:
-            self.stages[one.name].append(self._report(one)["seconds"]["stages"])
             self.check_bytes(one)
+        if one.name in self.stages and number <= LEAST_REPEATS:
+            self.stages[one.name].append(self._report(one)["seconds"]["stages"])
 
     def check_bytes(self, one):
         """Raise GpuvcError when the contender's calls are not, to the byte, those of its engine before."""

@@ -196,6 +196,7 @@ def test_the_gpu_is_held_to_the_cpu_s_bytes(tmp_path, monkeypatch):
     assert [one.device for one in field] == ["cpu", "cuda"]
     data = bench_data(tmp_path, 0.02, depth=10)
     contest = Contest(field, data, tmp_path)
+    contest.warm_up(field[1])
     for one in field:
         contest.turn(one, 1)
     assert len(contest.digests) == 1
