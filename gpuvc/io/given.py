@@ -3,6 +3,7 @@
 import os
 import threading
 from bisect import bisect_left
+from contextlib import suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -149,6 +150,8 @@ class GivenAlleles:
                     alts = tuple(alt.upper() for alt in record.alts or ())
                     yield record.contig, GivenRecord(record.start, record.stop, record.ref.upper(), alts)
         except (OSError, ValueError) as error:
+            with suppress(OSError):  # of a damaged file closing fails, too; left to the collector, pysam would say so on standard error
+                self._local.file.close()
             raise InputError(
                 f"records in {self.path}: found one that cannot be read ({error}), expected VCF. Show it: bcftools view {self.path}"
             ) from error

@@ -20,6 +20,17 @@ def _fetched(file, contig, start, end):
         ) from error
 
 
+def _name_of(record, file):
+    """A record's name as bytes. pysam gives it as text only."""
+    try:
+        return record.query_name.encode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"name of a read in {file.filename.decode()}, near {record.reference_name}:{record.reference_start + 1}: found "
+            f"{error.object!r}, expected ASCII, as names are looked up. The file is damaged: copy it again from its source."
+        ) from error
+
+
 class WholeRecords:
     """The records behind rows of a ReadBatch; `find` may be called from any thread.
 
@@ -73,7 +84,7 @@ class WholeRecords:
                     pos, flag = record.reference_start, record.flag
                     if (pos, flag) not in places:
                         continue
-                    name, mate_pos = record.query_name.encode(), record.next_reference_start
+                    name, mate_pos = _name_of(record, file), record.next_reference_start
                     key = pos, flag, name, mate_pos, record.template_length, record.query_length
                     for row in rows_of.get(key, ()):
                         found[row] = record

@@ -73,6 +73,11 @@ def test_bam_output_of_a_record_that_htslib_refuses(folder, seeds, said):
     assert "htslib refuses" in said(*CALL, "--bam-output", "out.bam")
 
 
+def test_bam_output_of_a_name_that_is_no_text(folder, seeds, said):
+    write_bam(folder, seeds["reads.bam inflated"].replace(b"read20\0", b"\xffead20\0"))
+    assert "expected ASCII" in said(*CALL, "--bam-output", "out.bam")
+
+
 def test_contig_without_bases():
     """It was a shard without a target."""
     targets = resolve_intervals([], contigs=Contigs(("chr1", "chr2"), (0, 5)))
