@@ -3,15 +3,16 @@
 Nothing heavy is imported before a command needs it: --help must not wait for NumPy, Numba, pysam or rich.
 """
 
+import errno
 import os
 import shlex
 import signal
 import sys
 import threading
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
-from gpuvc.errors import GpuvcError, InputError, UsageError
+from gpuvc.errors import GpuvcError, InputError, OutputError, UsageError
 from gpuvc.options import COMMANDS
 from gpuvc.options.call import settings_and_rest
 from gpuvc.options.others import NOTED, REFUSED
@@ -39,37 +40,106 @@ commands:
 
 def entry():
     """The console script."""
+    _open_closed_streams()
     sys.exit(main())
+
+
+def _open_closed_streams():
+    """Stand-ins for standard streams that the caller closed: the next file opened would get their number, and what is printed.
+
+    What reads or writes them fails (Bad file descriptor), but for words on standard error.
+    """
+    for fd, name, flags, mode in ((0, "stdin", os.O_WRONLY, "r"), (1, "stdout", os.O_RDONLY, "w"), (2, "stderr", os.O_WRONLY, "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, flags)  # gets the lowest free number, which is `fd`
+            setattr(sys, name, open(fd, mode, closefd=False))
 
 
 def main(arguments=None) -> int:
     """Run one command line; returns its exit code (see EXIT_CODES), after one line on standard error if it failed."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with _termination_raises():
+        with _termination_raises(), redirect_stdout(_GuardedOutput(sys.stdout)):
             code = _run(arguments)
             sys.stdout.flush()
             return code
     except GpuvcError as error:
-        _say(str(error))
-        return error.exit_code
+        code, text = _refusal_of_machine(error.__cause__) or (error.exit_code, str(error))
+        _say(text)
+        if isinstance(error, OutputError):
+            _drop_unwritable_output()
+        return code
     except MemoryError as error:
-        _say(f"out of memory{f' ({error})' if str(error) else ''}. Use fewer --threads or smaller --shard-bytes.")
+        _say(_OUT_OF_MEMORY.format(f" ({error})" if str(error) else ""))
         return 137
     except KeyboardInterrupt:
-        _say("interrupted; no output file was written.")
+        _say("interrupted; outputs that were not whole yet are removed.")
         return 130
     except _Terminated:
-        _say("terminated; no output file was written.")
+        _say("terminated; outputs that were not whole yet are removed.")
         return 143
     except BrokenPipeError:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_unwritable_output()
         return 141
-    except Exception:
+    except Exception as error:
+        refusal = _refusal_of_machine(error)
+        if refusal:
+            code, text = refusal
+            _say(text)
+            return code
         traceback.print_exc()
         _say("this is a fault in gpuvc. Please report it with the lines above, the command, and the output of: gpuvc doctor")
         return 70
+
+
+def _refusal_of_machine(error):
+    """(exit code, message) where the machine, not gpuvc, is at fault; else None."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return 1, f"open files: found the limit of {limit} reached, expected room for every input and output. Raise it: ulimit -n 4096"
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return 137, _OUT_OF_MEMORY.format("")
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return 137, _OUT_OF_MEMORY.format(" (no thread can be started)")
+    return None
+
+
+_OUT_OF_MEMORY = "out of memory{}. Use fewer --threads or smaller --shard-bytes."
+
+
+class _GuardedOutput:
+    """Standard output; that it cannot be written is an OutputError, whoever prints. A reader that went away stays a BrokenPipeError."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def write(self, text):
+        return self._try(self._stream.write, text)
+
+    def flush(self):
+        self._try(self._stream.flush)
+
+    @staticmethod
+    def _try(function, *arguments):
+        try:
+            return function(*arguments)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError.of_standard_output(error) from error
+
+
+def _drop_unwritable_output():
+    """Let what standard output does not take go nowhere: Python would complain once more when it flushes at exit, and exit with 120."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _run(arguments):

@@ -44,3 +44,10 @@ class OutputError(GpuvcError):
     """The output cannot be written where it was asked for."""
 
     exit_code = 4
+
+    @classmethod
+    def of_standard_output(cls, error):
+        """For an OSError met in writing to it."""
+        return cls(
+            f"output -: found standard output cannot be written ({error.strerror or error}), expected room. Write to a file instead."
+        )

@@ -1,5 +1,6 @@
 """One source of reads, whatever stands behind it: BAM, CRAM, several files, a pipe, a URL."""
 
+import errno
 import logging
 import os
 import stat
@@ -112,7 +113,9 @@ def _open_file(path):
     except PermissionError as error:
         raise InputError(f"{path} may not be read: permission denied. Allow it: chmod +r {path}") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be opened: {error.strerror}.") from error
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # of the machine, not of this file
+        raise InputError(f"{path} cannot be opened: {error.strerror}. Check the path given with -I.") from error
     if stat.S_ISDIR(os.fstat(fd).st_mode):
         os.close(fd)
         raise InputError(f"{path} is a folder, expected a BAM or CRAM file. Name the file in it.")

@@ -76,7 +76,10 @@ class IndexedBam:
             wanted = min(RUN_BYTES, stop_block - offset)
             if wanted < RUN_BYTES and stop_byte:
                 wanted += MAX_BLOCK_BYTES  # the range ends inside the block at `stop_block`
-            n_read = os.preadv(self._fd, [memoryview(buffer.raw)[:wanted]], offset) if wanted > 0 else 0
+            try:
+                n_read = os.preadv(self._fd, [memoryview(buffer.raw)[:wanted]], offset) if wanted > 0 else 0
+            except OSError as error:
+                raise problems.unreadable(self.path, error) from error
             blocks.list(buffer.raw, 0, n_read, self.path, offset)
             n_before = int(np.searchsorted(blocks.block_starts[: blocks.n_blocks], stop_block - offset))
             at_stop = offset + int(blocks.block_starts[n_before]) == stop_block and (not stop_byte or n_before < blocks.n_blocks)

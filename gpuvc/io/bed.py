@@ -120,6 +120,8 @@ def parse_region(text: str, contigs: Contigs, *, where: str = "-L", error: type 
     if contig_id is None:
         raise error(_unknown_contig(name, contigs, where))
     length = contigs.lengths[contig_id]
+    if not length:
+        raise error(f"region in {where}: found {_short(text)}, a contig of 0 bp, expected one with bases.")
     if not positions and (name == text or not text.endswith(":")):
         return Interval(contig_id, 0, length)
     match = _POSITIONS.fullmatch(positions)
@@ -143,6 +145,10 @@ def check_contigs(alignments: Contigs, reference: Contigs, alignments_name: str,
     """
     if not len(alignments):
         raise InputError(f"header of {alignments_name}: found no contigs (@SQ lines), expected aligned reads. Align them first.")
+    for contigs, name in ((alignments, alignments_name), (reference, reference_name)):
+        if len(contigs.index) < len(contigs):
+            twice = next(contig for k, contig in enumerate(contigs.names) if contigs.index[contig] != k)
+            raise InputError(f"contigs of {name}: found {twice} more than once, expected names that differ. Rename or drop one of them.")
     missing = []
     for name, length in zip(alignments.names, alignments.lengths):
         contig_id = reference.index.get(name)

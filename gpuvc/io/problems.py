@@ -8,6 +8,13 @@ def truncated(path, detail):
     return InputError(f"{path} is truncated: {detail}. Copy it again from its source, or write it again.")
 
 
+def unreadable(path, error):
+    """The system refuses to read on: a failing disk, a lost network drive, a stream that is closed."""
+    return InputError(
+        f"{path} cannot be read to its end: found {error.strerror or error}, expected data. Check the disk, network drive or pipe it is on."
+    )
+
+
 def unsorted(path, place):
     """A read stands behind `place` that belongs before it."""
     return InputError(

@@ -49,7 +49,10 @@ class BlockReader:
                 no_more = True
             if no_more or n >= RUN_BYTES:
                 break
-            n_read = os.readv(self._fd, [memoryview(raw)[n:]])
+            try:
+                n_read = os.readv(self._fd, [memoryview(raw)[n:]])
+            except OSError as error:
+                raise problems.unreadable(self.path, error) from error
             n += n_read
             no_more = n_read == 0
         if run_offset == 0 and kind_of(raw[: min(n, 64)].tobytes(), self.path) != "bam":

@@ -152,7 +152,7 @@ class StandardOutput:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputError(f"output -: found standard output cannot be written ({error.strerror or error}), expected room.") from error
+            raise OutputError.of_standard_output(error) from error
 
 
 class BgzfStream:

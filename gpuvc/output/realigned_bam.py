@@ -144,7 +144,10 @@ class RealignedBam:
                 sync(self._index)
             except (pysam.SamtoolsError, OSError) as error:
                 message = " ".join(str(error).split())
-                raise OutputError(f"index of {self._partial.shown}: found samtools index failing ({message}), expected room.") from error
+                raise OutputError(
+                    f"output {self._partial.shown}: found samtools index failing ({message}), expected a folder with room. "
+                    "Free space, or choose another place."
+                ) from error
 
     def publish(self):
         """Give the finished file its name, and then the index: reads.bam, reads.bai."""

@@ -116,7 +116,8 @@ def vcf_header(
 
         lines.append(f"##gpuvcVersion={__version__}")
         if command_line:
-            lines.append(f"##gpuvcCommand={' '.join(command_line.split())}")
+            shown = command_line.encode("utf-8", "backslashreplace").decode()  # names of files need not be UTF-8, a VCF must
+            lines.append(f"##gpuvcCommand={' '.join(shown.split())}")
         is_url = "://" in str(reference_path)
         lines.append(f"##reference={reference_path if is_url else Path(reference_path).absolute().as_uri()}")
     lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t" + "\t".join(samples))
@@ -273,7 +274,10 @@ class VariantWriter:
             getattr(pysam.bcftools, command)(*arguments, catch_stdout=False)
         except pysam.SamtoolsError as error:
             message = " ".join(str(error).split())
-            raise OutputError(f"output {self.path}: found bcftools {command} failing ({message}), expected a whole file.") from error
+            raise OutputError(
+                f"output {self.path}: found bcftools {command} failing ({message}), expected a folder with room. "
+                "Free space, or choose another place."
+            ) from error
 
     def __enter__(self):
         return self

@@ -455,7 +455,7 @@ class TestCommand:
             (OutputError("no"), 4, "gpuvc: no\n"),
             (GpuvcError("no"), 70, "gpuvc: no\n"),
             (MemoryError(), 137, "gpuvc: out of memory. Use fewer --threads or smaller --shard-bytes.\n"),
-            (KeyboardInterrupt(), 130, "gpuvc: interrupted; no output file was written.\n"),
+            (KeyboardInterrupt(), 130, "gpuvc: interrupted; outputs that were not whole yet are removed.\n"),
         ],
     )
     def test_exit_codes(self, run_cli, fake_api, error, code, words):
@@ -477,7 +477,7 @@ class TestCommand:
         before = signal.getsignal(signal.SIGTERM)
         fake_api.then = lambda: os.kill(os.getpid(), signal.SIGTERM)
         done = run_cli("call", *NEEDED)
-        assert (done.code, done.err) == (143, "gpuvc: terminated; no output file was written.\n")
+        assert (done.code, done.err) == (143, "gpuvc: terminated; outputs that were not whole yet are removed.\n")
         assert signal.getsignal(signal.SIGTERM) == before
 
     @pytest.mark.parametrize("command, word", [("cal", "call"), ("piluep", "pileup")])
