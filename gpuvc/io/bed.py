@@ -183,7 +183,8 @@ def missing_contig(name: str, reference: Contigs, alignments_name: str, referenc
         remedy = f"Its names lack chr: use the reference that the reads were aligned to, or rename: sed 's/^>/>chr/' {reference_name}"
     else:
         remedy = "Use the reference that the reads were aligned to"
-    return f"contigs in {reference_name}: found {_list_names(reference, other)}, expected {name} as in {alignments_name}. {remedy}."
+    found = _list_names(reference, other)
+    return f"contigs in {reference_name}: found {found}, expected {name[:_SHOWN]} as in {alignments_name}. {remedy}."
 
 
 # ---------------------------------------------------------------------------------------------------------------- sets of intervals
@@ -470,7 +471,7 @@ def _list_names(contigs, first=None):
     """A few names for a message, `first` among them."""
     names = sorted(contigs.names, key=lambda name: name != first)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return (", ".join(names[:3]) or "none") + more
+    return (", ".join(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..." for name in names[:3]) or "none") + more
 
 
 def _unknown_contig(name, contigs, where):

@@ -124,7 +124,7 @@ def _row(words, n_columns, name, where):
             raise InputError(f"{where}: found {_short([word])}, expected a number. {_HOW_TO_MAKE_IT}") from None
         if not (least <= value <= most and value < float("inf")):
             expected = f"a finite number from {least:g}" + (f" to {most:g}" if most < float("inf") else " up")
-            raise InputError(f"{where}: found {word}, expected {expected} (phred). {_HOW_TO_MAKE_IT}")
+            raise InputError(f"{where}: found {_short([word])}, expected {expected} (phred). {_HOW_TO_MAKE_IT}")
         values.append(value)
     return values
 

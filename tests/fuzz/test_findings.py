@@ -176,12 +176,15 @@ def test_gzi_that_does_not_fit(folder):
             open_reference("ref.fa.gz").window("chr1", 0, 3000)
 
 
-def test_thousands_of_digits(folder, said):
+def test_thousands_of_digits(folder, seeds, said):
     (folder / "x.bed").write_text(f"chr1\t1\t{'9' * 5000}\n")
     assert "expected contig, start and end" in said(*CALL, "-L", "x.bed")
     (folder / "x.list").write_text(f"chr1:{'9' * 5000}\n")
     said(*CALL, "-L", "x.list")
     (folder / "tables.txt").write_text("1 2\n" + "A" * 5000 + ":\n")
+    assert len(said(*CALL, "--dragstr-params-path", "tables.txt", "--concordance", "hc")) < 400
+    row = seeds["tables.txt"].replace(b"39.50", b"9" * 5000)
+    (folder / "tables.txt").write_bytes(row)
     assert len(said(*CALL, "--dragstr-params-path", "tables.txt", "--concordance", "hc")) < 400
     for option in ("--min-base-quality-score", "--heterozygosity", "-ip", "--no-such-option"):
         assert len(said(*CALL, option, "9" * 5000, code=2)) < 400
@@ -196,6 +199,9 @@ def test_region_that_ends_in_a_colon(folder, said):
 def test_long_name_of_a_contig(folder, seeds, said):
     data = seeds["reads.bam inflated"]
     write_bam(folder, put(data, data.index(b"chr1\0") - 4, "<i", 65_000))
+    assert len(said(*CALL)) < 400
+    write_bam(folder, data)
+    (folder / "ref.fa.fai").write_bytes(seeds["ref.fa.fai"].replace(b"chr1", b"A" * 5000).replace(b"chr2", b"C" * 5000))
     assert len(said(*CALL)) < 400
 
 
