@@ -1,10 +1,15 @@
 """What every failure has in common, and the small files that runs fail on."""
 
 import random
+import re
 from types import SimpleNamespace
 
 import pytest
 from small_files import CONTIGS, write_fasta, write_reads
+
+from tests.conftest import REPOSITORY
+
+EXPLAINED = re.findall(r"^\| `([^`]+)` \|", (REPOSITORY / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +48,7 @@ def fails(run_cli, small, out):
         assert len(warnings) == bool(after) and all(after in warning for warning in warnings)
         for word in words:
             assert word in line
+        assert any(message in line for message in EXPLAINED), f"docs/troubleshooting.md has nothing on: {line}"
         assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
 
     return fails
