@@ -153,10 +153,11 @@ def _compile(folder, seeds):
         (place / "out").mkdir(parents=True)
         for name, data in seeds.items():
             (place / name).write_bytes(data)
-        with contextlib.chdir(place), contextlib.redirect_stdout(io.StringIO()):
+        said = io.StringIO()
+        with contextlib.chdir(place), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = main(arguments)
         if code:
-            raise SystemExit(f"the good files are refused, with exit code {code}: {' '.join(arguments)}")
+            raise SystemExit(f"the good files are refused, with exit code {code}: {' '.join(arguments)}\n{said.getvalue()}")
     shutil.rmtree(place)
 
 
