@@ -105,6 +105,13 @@ def _changed(settings):
 
 def _plots(report):
     """Name → <svg> as markup; those of nothing are left out."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": False}):  # names may hold $, which is no formula
+        return _drawn(report)
+
+
+def _drawn(report):
     from markupsafe import Markup
 
     statistics = report["statistics"]

@@ -17,7 +17,7 @@ from gpuvc.output import page
 from tests.builders import haplotype, random_sequence, reads_of, write_bam, write_fasta
 from tests.conftest import REPOSITORY
 
-HOSTILE = '</script><script>alert("1")</script>&<b>'
+HOSTILE = '</script><script>alert("1")</script>&<b>$x^$'
 
 
 class Page(HTMLParser):
