@@ -384,8 +384,12 @@ def call_variants(
             targets_bp=sum(shard.n_bases for shard in shards), candidate_loci=clock.counts.pop("loci.candidates", 0),
             regions=clock.counts.pop("regions", 0),
             records_by_type=by_type, records_by_filter=by_filter, clock=clock, compile_s=compile_timer.seconds,
-            statistics=statistics and statistics.as_dict(), evaluation=truth and _against_truth(truth, output, reference, truth_regions),
+            statistics=statistics and statistics.as_dict(),
+            evaluation=truth and _against_truth(truth, output, reference, truth_regions, settings),
         )  # fmt: skip
+        if not n_used and refused:
+            worst = max(refused, key=lambda name: refused[name])
+            log.warning("none of %d reads was used: %s left out most of them (%d).", sum(refused.values()), worst, refused[worst])
         for file, as_bytes in opened:
             file.write(as_bytes(summary))
         for file, _ in opened:
@@ -455,10 +459,10 @@ def _check_truth(truth, truth_regions, samples, genome):
         resolve_intervals([os.fspath(truth_regions)], contigs=genome.contigs)
 
 
-def _against_truth(truth, output, reference, truth_regions):
+def _against_truth(truth, output, reference, truth_regions, settings):
     from gpuvc.evaluation.evaluate import evaluate
 
-    return evaluate(truth, output, reference, truth_regions).as_dict()
+    return evaluate(truth, output, reference, truth_regions, ploidy=settings.sample_ploidy).as_dict()
 
 
 def _size(path):

@@ -130,7 +130,8 @@ def _call_from_counts(shard, near, reads, use, alignments, reference, settings, 
     with clock.stage("pileup"):
         window = near.padded(CONTEXT_BP, contigs.lengths[shard.contig_id])
         codes = reference.window(contigs.names[shard.contig_id], window.start, window.end)
-        _tell(count, reads, use, codes, window.start, clock)
+    _tell(count, reads, use, codes, window.start, clock)
+    with clock.stage("pileup"):
         pileup, events = pile_up(reads, use, near, codes, window.start, settings.min_base_quality, backend)
         ploidy = settings.sample_ploidy
         max_alternates = most_alleles(ploidy, 1 + settings.max_alternate_alleles) - 1

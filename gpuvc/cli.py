@@ -19,6 +19,7 @@ from gpuvc.options.others import NOTED, REFUSED
 from gpuvc.options.reading import did_you_mean, read_options
 from gpuvc.options.showing import exit_codes_text, help_text
 
+_LEAST_ADDRESS_SPACE = 640 << 20  # bytes; 595 MB measured for one thread on the bundled reads, 604 for two
 _WINDOW_BP = 1 << 20  # positions that `gpuvc pileup` holds at a time: about 120 MB of counts
 
 _COMMAND_LINES = "\n".join(f"  {command.name:<8} {command.summary}" for command in COMMANDS.values())
@@ -157,7 +158,18 @@ def _run(arguments):
         return 0
     if "--version" in rest:
         return _print_version()
+    _check_address_space()
     return _RUN[command](rest)
+
+
+def _check_address_space():
+    """Raise MemoryError where a limit (ulimit -v) leaves less room than compiled kernels need, whose loader aborts without a word."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < _LEAST_ADDRESS_SPACE:
+        least = _LEAST_ADDRESS_SPACE >> 20
+        raise MemoryError(f"found {limit >> 20} MB of address space, expected at least {least} MB: ulimit -v unlimited")
 
 
 def _print_version():

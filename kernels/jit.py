@@ -125,9 +125,19 @@ class _Results(caching.CompileResultCacheImpl):
 
 
 class _KernelCache(caching.FunctionCache):
-    """Numba's cache of a function, in the place that `_ByContent` names."""
+    """Numba's cache of a function, in the place that `_ByContent` names; one that cannot be written is read."""
 
     _impl_class = _Results
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except (NotADirectoryError, PermissionError):
+            return None
+
+    def save_overload(self, sig, data):
+        if _can_keep(cache_base()):
+            super().save_overload(sig, data)
 
 
 class _CheckedCompiler(Compiler):
@@ -149,7 +159,7 @@ def kernel(function=None, *, allocates=False, **options):
 
     def compile_it(function):
         compiled = numba.njit(nogil=True, **options)(function)
-        if not numba.config.DISABLE_JIT and _can_keep(cache_base()):
+        if not numba.config.DISABLE_JIT:
             compiled._cache = _KernelCache(function)
         return _for_any_value(compiled)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from itertools import count, pairwise
@@ -103,7 +104,10 @@ def bench_data(output_dir, mb=2.0, reference=None, truth=None, depth=30.0, seed=
     say(f"data: making {sum(p.end - p.start for p in pieces) / 1e6:g} Mb at {depth:g}x in {folder}")
     try:
         about = _make(folder, genome, sources[1], pieces, depth, seed)
-    except OSError as error:
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)  # half a data set only takes room
+        if not isinstance(error, OSError):
+            raise
         raise OutputError(
             f"data set in {folder}: found it cannot be written ({error.strerror or error}), expected room. Free space, or use --output-dir."
         ) from error

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 LEAST_REPEATS, MOST_REPEATS = 3, 10
-BUDGET_S = 300.0  # for all repeats together, when their number is not given
-SLOW_SHARE = 0.1  # of the budget: who takes longer for a turn plays the least number only
+BUDGET_S = 400.0  # for all repeats together, when their number is not given: on two cores three with GATK, and four or so without
+SLOW_SHARE = 0.075  # of the budget: who takes longer for a turn plays the least number only
 
 
 @dataclass(frozen=True)

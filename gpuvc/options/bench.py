@@ -20,7 +20,7 @@ BENCH_OPTIONS = (
         ("--repeats",),
         "repeats",
         Integer(1, 1000),
-        "times that every caller runs (default: as many as fit into five minutes, at least three, slow callers no more than that)",
+        "times that every caller runs (default: as many as fit into seven minutes, at least three, slow callers no more than that)",
     ),
     Option(
         MEASURING,
@@ -42,7 +42,7 @@ BENCH = Command(
     "measure gpuvc on this machine, beside its peers",
     """\
 Make reads of two real haplotypes, call them with gpuvc on one core, on all and on the GPU, and with the other callers that are installed,
-in turns; print speeds, ratios with their spread, seconds a stage and accuracy. Two megabases take some six minutes on two cores.""",
+in turns; print speeds, ratios with their spread, seconds a stage and accuracy. Two megabases take some eight minutes on two cores.""",
     BENCH_OPTIONS,
     """\
 output files, in --output-dir:

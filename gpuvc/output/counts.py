@@ -1,5 +1,7 @@
 """The table of `gpuvc pileup`: counts per position as TSV or Arrow."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from gpuvc.batches import PILEUP_FIELDS, Pileup
@@ -148,4 +150,6 @@ class _Arrow:
         return self
 
     def __exit__(self, *exception):
+        with suppress(OSError):  # what a full disk refuses to take no longer matters
+            self._sink.close()
         self._file.abort()

@@ -2,10 +2,12 @@
 
 import os
 import secrets
+import signal
 import struct
 import sys
+import threading
 import zlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import deflate
@@ -39,6 +41,26 @@ def check_places(inputs, *, output=None, report=(), bam_output=None, assembly_re
             if own in taken:
                 raise UsageError(f"option {option}: found {path}, {words} the {taken[own]} as well, expected another file.")
         taken |= {place: option} | dict.fromkeys(indexes, f"index of {option}")
+
+
+@contextmanager
+def undisturbed():
+    """Hold back Ctrl-C and SIGTERM until the block is done: files that belong together get their names together.
+
+    Only the main thread is sent signals; elsewhere this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = []
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 class PartialFile:

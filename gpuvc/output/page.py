@@ -148,16 +148,18 @@ def _depth(samples):
     top = max((_high_end(sample["depth"]["counts"]) for sample in samples), default=0)
     if not top:
         return None
+    most = 0.0  # of the depths from 1: positions without reads may be nine of ten, and would flatten all others
     with figures.figure(5.2, 2.6) as (figure, axes):
         for sample, colour in _by_sample(samples):
             counts = np.array(sample["depth"]["counts"], float)
             share = 100 * counts / max(1, counts.sum())
             shown = np.zeros(top + 1)
             shown[: min(len(share), top + 1)] = share[: top + 1]
+            most = max(most, shown[1:].max())
             axes.step(np.arange(top + 1), shown, where="mid", color=colour, label=sample["name"])
             if len(samples) == 1:
                 axes.fill_between(np.arange(top + 1), shown, step="mid", color=colour, alpha=0.25, linewidth=0)
-        axes.set(xlabel="reads over a position", ylabel="% of positions", xlim=(0, top), ylim=(0, None))
+        axes.set(xlabel="reads over a position", ylabel="% of positions", xlim=(0, top), ylim=(0, 1.1 * most if most else None))
         _legend(axes, samples)
         return figures.svg(figure)
 

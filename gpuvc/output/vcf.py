@@ -8,7 +8,7 @@ from typing import NamedTuple
 from gpuvc.batches import Call, SampleCall
 from gpuvc.errors import OutputError, UsageError
 from gpuvc.intervals import Contigs
-from gpuvc.output.files import BgzfStream, PartialFile, StandardOutput, sync
+from gpuvc.output.files import BgzfStream, PartialFile, StandardOutput, sync, undisturbed
 from gpuvc.settings import Settings
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
@@ -248,12 +248,13 @@ class VariantWriter:
                 sync(path)
             if data is not self._file.temporary:
                 data.replace(self._file.temporary)
-            # An index of what stood here before must not be read with the new data.
-            for kind in ("tbi", "csi"):
-                Path(f"{self._file.path}.{kind}").unlink(missing_ok=True)
-            self._file.publish()
-            if self._index_kind:
-                index.replace(f"{self._file.path}.{self._index_kind}")
+            with undisturbed():
+                # An index of what stood here before must not be read with the new data.
+                for kind in ("tbi", "csi"):
+                    Path(f"{self._file.path}.{kind}").unlink(missing_ok=True)
+                self._file.publish()
+                if self._index_kind:
+                    index.replace(f"{self._file.path}.{self._index_kind}")
         except OSError as error:
             raise self._file.refused(error) from error
 

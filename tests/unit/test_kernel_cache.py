@@ -102,6 +102,21 @@ def test_a_folder_that_takes_no_kernels_is_named_once(tmp_path):
     assert n > 0 and said.count("kernels cannot be kept in") == 1 and str(tmp_path / "file" / "cache") in said
 
 
+def test_a_folder_that_is_read_only_is_read(tmp_path):
+    if not shutil.which("unshare"):
+        pytest.skip("this machine has no unshare (util-linux)")
+    cache = tmp_path / "cache"
+    assert _compilations(PACKAGE.parent, cache)[0] > 0
+    namespace = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    mounts = f"mount --bind {cache} {cache} && mount -o remount,bind,ro {cache} || exit 77; "
+    command = [*namespace, "sh", "-c", mounts + 'exec "$@"', "sh", sys.executable, "-c", COUNTS_COMPILATIONS]
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "NUMBA_CACHE_DIR": str(cache)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip(f"this machine allows no file system of one's own: {done.stderr.strip()}")
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 @jit.inner_kernel
 def _doubled(x):
     return 2 * x

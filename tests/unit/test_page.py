@@ -219,7 +219,8 @@ def opened(chromium, path, tmp_path, picture, width=1200):
     net_log, profile = tmp_path / "net.json", tmp_path / "profile"
     command = [
         chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--no-first-run", f"--user-data-dir={profile}", "--enable-logging=stderr",
+        "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND", "--no-first-run",
+        f"--user-data-dir={profile}", "--enable-logging=stderr",
         f"--log-net-log={net_log}", f"--window-size={width},3600", f"--screenshot={picture}", path.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(tmp_path)})

@@ -74,8 +74,8 @@ class TestTurns:
             played.append(names)
         assert [len(names) for names in played] == [3, 3, 3, *[2] * 7]
         assert elapsed <= BUDGET_S
-        assert players({"gpuvc, 1 thread": 10.0, "bcftools": 25.0}, 8, 245.0) != []
-        assert players({"gpuvc, 1 thread": 10.0, "bcftools": 25.0}, 9, 280.0) == []
+        assert players({"gpuvc, 1 thread": 10.0, "bcftools": 25.0}, 8, 345.0) != []
+        assert players({"gpuvc, 1 thread": 10.0, "bcftools": 25.0}, 9, 380.0) == []
         # On a machine ten times slower: two of the slow, and not ten of anyone.
         slow = {name: 10 * seconds for name, seconds in turn_s.items()}
         assert players(slow, 2, 540.0) == list(slow) and players(slow, 3, 1080.0) == []
