@@ -46,7 +46,7 @@ def page(report) -> bytes:
         samples=report["statistics"]["samples"],
         facts=_facts(report),
         plots=_plots(report),
-        filters=[(name, n, FILTERS.get(name, "")) for name, n in sorted(report["records"]["by_filter"].items(), key=_passes_first)],
+        filters=[(name, n, _meaning(name)) for name, n in sorted(report["records"]["by_filter"].items(), key=_passes_first)],
         reads=_reads(report["reads"]),
         stages=_stages(report["seconds"]),
         changed=_changed(report["settings"]),
@@ -77,6 +77,11 @@ def _facts(report):
     if "evaluation" in report:
         shown += [(_number(report["evaluation"]["classes"]["all"]["f1"], 4), "F1 against the truth")]
     return shown
+
+
+def _meaning(filters):
+    """What FILTER says: of several, joined by semicolons, each."""
+    return ". ".join(FILTERS[name] for name in filters.split(";") if name in FILTERS)
 
 
 def _passes_first(item):
@@ -144,6 +149,12 @@ def _by_sample(samples):
     return list(zip(samples, _LINES))
 
 
+def _label(sample):
+    """The name for a legend; a word joiner in front of one that begins with _, which Matplotlib leaves out of legends."""
+    name = sample["name"]
+    return f"\u2060{name}" if name.startswith("_") else name
+
+
 def _depth(samples):
     top = max((_high_end(sample["depth"]["counts"]) for sample in samples), default=0)
     if not top:
@@ -156,7 +167,7 @@ def _depth(samples):
             shown = np.zeros(top + 1)
             shown[: min(len(share), top + 1)] = share[: top + 1]
             most = max(most, shown[1:].max())
-            axes.step(np.arange(top + 1), shown, where="mid", color=colour, label=sample["name"])
+            axes.step(np.arange(top + 1), shown, where="mid", color=colour, label=_label(sample))
             if len(samples) == 1:
                 axes.fill_between(np.arange(top + 1), shown, step="mid", color=colour, alpha=0.25, linewidth=0)
         axes.set(xlabel="reads over a position", ylabel="% of positions", xlim=(0, top), ylim=(0, 1.1 * most if most else None))
@@ -181,7 +192,7 @@ def _along(statistics, samples):
         places = np.array(statistics["bins"]["start"]) / 1e6 if len(begins) == 1 else np.arange(len(contigs))
         for sample, colour in _by_sample(samples):
             depth = np.array([np.nan if value is None else value for value in sample["depth"]["by_bin"]])
-            axes.step(places, depth, where="post", color=colour, linewidth=1, label=sample["name"])
+            axes.step(places, depth, where="post", color=colour, linewidth=1, label=_label(sample))
         if len(begins) == 1:
             axes.set_xlabel(f"{contigs[0]}, Mb")
         else:
@@ -214,7 +225,7 @@ def _genotype_quality(samples):
         return None
     with figures.figure(5.2, 2.6) as (figure, axes):
         for sample, colour in _by_sample(samples):
-            axes.step(np.arange(MOST_QUALITY + 1), sample["genotype_quality"], where="mid", color=colour, label=sample["name"])
+            axes.step(np.arange(MOST_QUALITY + 1), sample["genotype_quality"], where="mid", color=colour, label=_label(sample))
         axes.set(yscale="symlog", xlabel="GQ, phred", ylabel="genotypes", xlim=(0, MOST_QUALITY + 1), ylim=(0, None))
         _plain_numbers(axes.yaxis)
         _legend(axes, samples)
@@ -230,7 +241,7 @@ def _substitutions(samples):
         for k, (sample, colour) in enumerate(_by_sample(samples)):
             colours = [figures.BLUE if name in TRANSITIONS else figures.ORANGE for name in names] if len(samples) == 1 else colour
             places = np.arange(len(names)) - 0.4 + width * (k + 0.5)
-            axes.bar(places, list(sample["substitutions"].values()), width, color=colours, label=sample["name"])
+            axes.bar(places, list(sample["substitutions"].values()), width, color=colours, label=_label(sample))
         axes.set_xticks(range(len(names)), names, rotation=45)
         axes.set(ylabel="alternates")
         axes.grid(axis="x", visible=False)
@@ -247,7 +258,7 @@ def _indel_lengths(samples):
     with figures.figure(5.2, 2.6) as (figure, axes):
         for k, (sample, colour) in enumerate(_by_sample(samples)):
             lengths = np.array([int(text) for text in sample["indel_lengths"]])
-            axes.bar(lengths - 0.45 + width * (k + 0.5), list(sample["indel_lengths"].values()), width, color=colour, label=sample["name"])
+            axes.bar(lengths - 0.45 + width * (k + 0.5), list(sample["indel_lengths"].values()), width, color=colour, label=_label(sample))
         longest = max(abs(int(text)) for sample in samples for text in sample["indel_lengths"])
         axes.set(yscale="symlog", xlabel="deleted  ←  bp  →  inserted", ylabel="alternates", xlim=(-longest - 1, longest + 1))
         _plain_numbers(axes.yaxis)
@@ -325,7 +336,7 @@ def _plain_numbers(axis):
 
 def _legend(axes, samples):
     if len(samples) > 1:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper right")
 
 
 # ------------------------------------------------------------------------------------------------------------------- numbers as text

@@ -124,6 +124,17 @@ def test_any_run_has_a_page(made_up, tmp_path, kind):
         assert depth["mean"] > 10
 
 
+def test_several_filters_of_a_record_are_each_explained():
+    both = page._meaning("AlleleBalance;Stutter")
+    assert both.count("Heterozygous") == 2 and page._meaning("PASS") == ""
+
+
+def test_every_sample_stands_in_the_legends(made_up, tmp_path):
+    second = write_bam(tmp_path / "s.bam", made_up.reads[::2], made_up.contigs, sample="_second")
+    found = page_of(made_up, tmp_path, [made_up.bam, second])
+    assert found.text.count("_second") > 6  # in four legends beside the tables
+
+
 def test_settings_that_differ_are_named(made_up, tmp_path):
     found = page_of(made_up, tmp_path, made_up.bam, settings=Settings(min_base_quality=12))
     assert "min_base_quality 12 10" in found.text
