@@ -94,12 +94,15 @@ def main(arguments=None) -> int:
 
 
 def _refusal_of_machine(error):
-    """(exit code, message) where the machine, not gpuvc, is at fault; else None."""
+    """(exit code, message) for what the machine refuses to anyone; else None."""
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         import resource
 
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return 1, f"open files: found the limit of {limit} reached, expected room for every input and output. Raise it: ulimit -n 4096"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = os.fsdecode(error.filename or "")
+        return 2, f"path {name[:40]}...: found a name of {len(name)} letters, expected one that the file system takes."
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return 137, _OUT_OF_MEMORY.format("")
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):

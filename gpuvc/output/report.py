@@ -6,6 +6,7 @@ import platform
 import resource
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 
 from gpuvc.errors import UsageError
@@ -126,6 +127,7 @@ def run_report(
     }
 
 
+@cache
 def _versions():
     """Of what a run stands on."""
     import pysam

@@ -231,3 +231,9 @@ def test_bcf_whose_contigs_have_no_numbers(folder, seeds, said):
     (folder / "given.bcf").write_bytes(bam_files.block(data) + bam_files.EOF_BLOCK)
     for option in ("-L", "--alleles"):
         said(*CALL, option, "given.bcf")
+
+
+@pytest.mark.parametrize("option", ["-L", "-XL", "--alleles", "--assembly-region-out", "--report"])
+def test_a_word_too_long_for_a_name(said, option):
+    word = "9" * 5000 + (".json" if option == "--report" else "")
+    assert "found a name of" in said(*CALL, option, word, code=2)
