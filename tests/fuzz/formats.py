@@ -652,6 +652,7 @@ def judge_vcf(case):
 # ------------------------------------------------------------------------------------------------------------------- options
 
 _TABLE = (*CALL_OPTIONS, *NOTED, *REFUSED)
+_NAMES = {name for option in _TABLE for name in option.names}
 # The most they take is honest work for minutes.
 _SLOW = ("assembly_region_padding", "max_assembly_region_size", "min_assembly_region_size")
 _LEFT_OUT = (
@@ -688,7 +689,7 @@ def options_case(seeds, number):
         value = None if isinstance(kind, Flag) else _value(kind, draws)
         if draws.one_in(30):
             name = draws.pick((name.upper() + "X", name[1:], name + "_", name.replace("-", "_") + "q", "-" + name))
-            is_bad = True
+            is_bad |= name not in _NAMES  # a dash more makes a long name of some
         if value is not None and ("\0" in value):
             value = "nul"
         words += [name] if value is None else [f"{name}={value}"] if draws.one_in(3) else [name, value]
