@@ -37,7 +37,7 @@ def run_demo(output_dir="demo-output", device="auto", threads=None):
     console.print(_table_of_scores(evaluation))
     console.print(f"Variants: {vcf} (index {vcf.name}.tbi)  Report: {Path(reports[-1])}", soft_wrap=True)
     if len(reports) == 1:
-        console.print("A page to look at, too: pip install 'gpuvc[report]'", soft_wrap=True)
+        console.print("A page to look at, too: pip install 'gpuvc[report]'", soft_wrap=True, markup=False)
     console.print("Your own: gpuvc call -R ref.fa -I sample.bam -O sample.vcf.gz", soft_wrap=True)
 
 
